@@ -1,0 +1,37 @@
+"""Assay: how good is this picture, is it real, and where did it come from?
+
+Importing this package loads nothing; each name below is fetched when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from assay.catalog import get as get
+    from assay.io.decode import read as read
+    from assay.run import assess as assess
+    from assay.run import inspect as inspect
+    from assay.run import run as run
+    from assay.types import AssayError as AssayError
+    from assay.types import BadInput as BadInput
+    from assay.types import CannotAssess as CannotAssess
+    from assay.types import Finding as Finding
+    from assay.types import MissingWeights as MissingWeights
+    from assay.types import Picture as Picture
+    from assay.types import Result as Result
+
+__version__ = "0.1.0"
+
+_AT = {
+    "get": "assay.catalog",
+    "read": "assay.io.decode",
+    **dict.fromkeys(("assess", "inspect", "run"), "assay.run"),
+    **dict.fromkeys(("AssayError", "BadInput", "CannotAssess", "Finding", "MissingWeights", "Picture", "Result"), "assay.types"),
+}
+__all__ = sorted([*_AT, "__version__"])
+
+
+def __getattr__(name: str) -> object:
+    if name not in _AT:
+        raise AttributeError(f"module 'assay' has no attribute {name!r}")
+    return getattr(import_module(_AT[name]), name)

@@ -1,0 +1,1 @@
+"""Is it real? Evidence about origin: one algorithm, one file."""

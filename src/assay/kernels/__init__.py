@@ -1,0 +1,64 @@
+"""Fused C for the few hot bricks. Only `ops` calls this; a missing compiler costs speed, never a result.
+
+The C functions take plain pointers and a range of work, hold no state and start no thread. They are reached
+through ctypes, which releases the interpreter lock, so `split` runs the ranges on as many threads as torch uses.
+`ASSAY_KERNELS=0` switches them off.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import import_module
+
+import torch
+from torch import Tensor
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The compiled kernels, or None where they were not built or are switched off."""
+    if os.environ.get("ASSAY_KERNELS") == "0":
+        return None
+    try:
+        module = import_module("assay.kernels._kernels")
+    except ImportError:
+        return None
+    return ctypes.CDLL(str(module.__file__))
+
+
+def can(*tensors: Tensor, dtypes: tuple[torch.dtype, ...]) -> bool:
+    """Whether the C path may take these: on the CPU, no gradient wanted, one of `dtypes`, and kernels built."""
+    return (
+        all(t.device.type == "cpu" and t.dtype in dtypes and t.dtype == tensors[0].dtype for t in tensors)
+        and not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
+        and library() is not None
+    )
+
+
+def pointer(t: Tensor) -> ctypes.c_void_p:
+    """The address of a contiguous tensor's first element. Keep the tensor alive during the call."""
+    if not t.is_contiguous():
+        raise ValueError("kernels take contiguous tensors")
+    return ctypes.c_void_p(t.data_ptr())
+
+
+def split(work: Callable[[int, int], None], total: int, *, grain: int) -> None:
+    """Call `work(start, stop)` over 0..total in pieces of at least `grain`, on torch's number of threads.
+
+    Each piece's result must not depend on how the range was cut, so that the answer is the same on any machine.
+    """
+    threads = min(torch.get_num_threads(), max(1, total // max(1, grain)))
+    if threads == 1:
+        work(0, total)
+        return
+    edges = [total * i // threads for i in range(threads + 1)]
+    list(_pool(threads).map(work, edges[:-1], edges[1:]))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="assay-kernel")

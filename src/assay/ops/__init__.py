@@ -1,0 +1,1 @@
+"""Bricks that algorithms share. Pure functions of tensors."""

@@ -1,0 +1,38 @@
+"""Peak signal-to-noise ratio."""
+
+from __future__ import annotations
+
+from math import inf
+
+import torch
+from torch import Tensor
+
+from assay import check
+from assay.catalog import carded
+from assay.types import Scale, ScoreCard
+
+
+@carded(
+    ScoreCard(
+        name="psnr",
+        version="1",
+        takes=("image", "reference"),
+        differentiable=True,
+        scale=Scale(worst=0, best=inf, unit="dB", usual=(20, 50)),
+        paper="Huynh-Thu & Ghanbari 2008, doi:10.1049/el:20080522",
+    )
+)
+def psnr(x: Tensor, *, ref: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio: how small the mean squared error is.
+
+    x, ref: N×C×H×W, sRGB; float in [0, 1], or uint8 for 8-bit pixels as they are.
+    Returns N scores in dB over all channels together; inf when equal.  Raises BadInput on a wrong shape or range.
+
+    >>> grey = torch.zeros(1, 3, 8, 8)
+    >>> psnr(grey + 0.1, ref=grey)
+    tensor([20.])
+    """
+    x, ref = check.images(x=x, ref=ref)
+    mse = (x - ref).square().mean(dim=(1, 2, 3))
+    differ = mse > 0  # equal images: inf, with gradient 0 rather than NaN
+    return torch.where(differ, -10 * torch.where(differ, mse, 1).log10(), inf)

@@ -1,0 +1,180 @@
+"""The shared vocabulary of Assay. Standard library only; imports nothing of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Take = Literal["image", "reference", "face", "clip", "images", "file"]
+Origin = Literal["camera original", "edited", "generated", "inconclusive"]
+
+
+class AssayError(Exception):
+    """Everything we raise on purpose; its text is a sentence for a person."""
+
+
+class BadInput(AssayError, ValueError):
+    """The caller can fix this: a wrong shape, range, dtype, name or file."""
+
+
+class CannotAssess(AssayError):
+    """The input is fine, but the question has no answer here (a flat image, no metadata)."""
+
+
+class MissingWeights(AssayError):
+    """A parameter file is needed and is not on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Where a score lives. The order of the two ends is the direction."""
+
+    worst: float
+    best: float
+    unit: str = ""
+    usual: tuple[float, float] | None = None  # (poor, good) as met in practice
+
+    def __post_init__(self) -> None:
+        if self.worst == self.best:
+            raise ValueError("a scale needs two different ends")
+        if self.usual is None and not (isfinite(self.worst) and isfinite(self.best)):
+            raise ValueError("an open-ended scale needs usual=(poor, good)")
+
+    def good(self, value: float) -> float:
+        """Map a raw score to 0..1, where 1 is good: linear between the usual ends."""
+        poor, fine = self.usual or (self.worst, self.best)
+        return min(1.0, max(0.0, (value - poor) / (fine - poor)))
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One parameter file, and where it comes from: `recipe` if we trained it, `url` if others did."""
+
+    file: str
+    sha256: str
+    license: str
+    recipe: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a newcomer, a table, a test and a web form need to know about an algorithm."""
+
+    name: str
+    version: str
+    takes: tuple[Take, ...]
+    paper: str
+    weights: tuple[Weights, ...] = ()
+    needs: str = ""  # an extra to install: `pip install assay[needs]`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreCard(Card):
+    """The card of an algorithm that answers with a number."""
+
+    scale: Scale
+    differentiable: bool = False
+    min_side: int = 1  # pixels; smaller images raise BadInput
+    map: str = ""  # a function beside it that returns N×h×w: where the score comes from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceCard(Card):
+    """The card of an algorithm that answers with sentences or a picture to look at, not a number."""
+
+    caveat: str  # what could fool it
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One sentence that speaks for an origin, and how much it should weigh.
+
+    `weight`: "note" (worth knowing, speaks for nothing), "hint", or "strong" (decides unless contradicted).
+    `llr`: natural logarithm of the likelihood ratio, only where it was calibrated on held-out data.
+    """
+
+    says: str
+    points_to: Origin | None = None
+    weight: Literal["note", "hint", "strong"] = "note"
+    caveat: str = ""
+    llr: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an algorithm may say about one item beyond a number."""
+
+    score: Tensor | float | None = None
+    map: Tensor | None = None  # h×w, any range (see `map_says`), or 3×h×w in [0, 1]: a picture as it is
+    map_says: str = ""  # one sentence: how to read the map
+    evidence: tuple[Evidence, ...] = ()
+    interval: tuple[float, float] | None = None
+    data: dict[str, object] = field(default_factory=dict)  # facts for machines, JSON-able
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Facts of a file, before anything was done to it."""
+
+    format: str  # "JPEG", "PNG", … or "array"
+    width: int  # pixels, as stored
+    height: int
+    mode: str  # the file's own colour mode: "RGB", "CMYK", "P", "L", "I;16", …
+    bit_depth: int = 8
+    orientation: int = 1  # EXIF tag 274
+    icc: str = ""  # profile description; "" means none, taken as sRGB
+    frames: int = 1
+    alpha: bool = False
+    notes: tuple[str, ...] = ()  # what decoding did or saw, in sentences
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A decoded image: what a viewer shows, and the bytes it came from.
+
+    pixels: C×H×W (C is 1 or 3), sRGB, upright; uint8 for 8-bit files, float32 in [0, 1] for deeper ones.
+    data: the untouched bytes of the file; b"" for an array in memory.
+    stored: gives C×H×W as the file stores it: no orientation, no colour conversion. Evidence about
+        compression needs these, because turning or converting a picture moves or erases its traces.
+    """
+
+    pixels: Tensor
+    data: bytes
+    path: str
+    sha256: str
+    media: Media
+    stored: Callable[[], Tensor] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finding beside its card. Only the runner makes one."""
+
+    card: Card
+    value: float | None
+    interval: tuple[float, float] | None = None
+    evidence: tuple[Evidence, ...] = ()
+    data: dict[str, object] = field(default_factory=dict)
+    map: Tensor | None = field(default=None, repr=False, compare=False)
+    map_says: str = ""
+
+    @property
+    def good(self) -> float | None:
+        """The value on 0..1 of its card's usual range, 1 is good; None where there is no number."""
+        if self.value is None or not isinstance(self.card, ScoreCard):
+            return None
+        return self.card.scale.good(self.value)
+
+    def __str__(self) -> str:
+        parts = [self.card.name]
+        if self.value is not None and isinstance(self.card, ScoreCard):
+            s = self.card.scale
+            way = "higher" if s.best > s.worst else "lower"
+            parts[0] += f" {self.value:.4g}{' ' + s.unit if s.unit else ''} ({way} is better; {self.good:.0%} of usual range)"
+        return "; ".join((*parts, *(e.says for e in self.evidence)))

@@ -1,0 +1,170 @@
+"""What must hold for every algorithm that scores an image; a new card is picked up by itself."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+import torch
+
+from assay.catalog import get, index, map_of
+from assay.types import BadInput, Finding
+from pictures import DAMAGE, tensor
+
+
+def offline(row):
+    """Algorithms that run without official parameter files."""
+    return row["answers"] == "score" and row["takes"][0] == "image" and not any(w["url"] for w in row["weights"])
+
+
+SCORES = [n for n, row in index().items() if offline(row)]
+PAIRS = [n for n in SCORES if "reference" in index()[n]["takes"]]
+SMOOTH = [n for n in SCORES if index()[n]["differentiable"]]
+MAPPED = [n for n in SCORES if index()[n]["map"]]
+
+
+def score(name, x, ref=None):
+    fn = get(name)
+    out = fn(x, ref=ref) if "reference" in fn.card.takes else fn(x)
+    return torch.stack([torch.as_tensor(f.score) for f in out]) if isinstance(out, list) and isinstance(out[0], Finding) else out
+
+
+@pytest.fixture(scope="module")
+def photo_256():
+    return pytest.importorskip("skimage.data").astronaut()[100:356, 100:356]
+
+
+def damaged(photo_256, damage):
+    return tensor(DAMAGE[damage](photo_256))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_copy_is_best(name, photo_256):
+    x = tensor(photo_256)
+    assert float(score(name, x, x)[0]) == pytest.approx(get(name).card.scale.best, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("kind", ["blur", "noise", "jpeg"])
+def test_more_damage_never_scores_better(name, kind, photo_256):
+    x = tensor(photo_256)
+    steps = {"blur": ("ref", "blur1", "blur2"), "noise": ("ref", "noise10", "noise25"), "jpeg": ("ref", "jpeg30", "jpeg10")}[kind]
+    good = [get(name).card.scale.good(float(score(name, damaged(photo_256, d), x)[0])) for d in steps]
+    assert good == sorted(good, reverse=True)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_batch_scores_as_its_items(name, photo_256):
+    x = torch.cat([damaged(photo_256, d) for d in ("ref", "noise10", "blur1")])
+    ref = tensor(photo_256).expand_as(x)
+    one_by_one = torch.cat([score(name, a[None], b[None]) for a, b in zip(x, ref, strict=True)])
+    torch.testing.assert_close(score(name, x, ref), one_by_one, rtol=1e-6, atol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_bytes_and_floats_score_alike(name, photo_256):
+    x, ref = damaged(photo_256, "noise10"), tensor(photo_256)
+    want, got = score(name, x, ref), score(name, x / 255, ref / 255)
+    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_the_caller_keeps_his_pixels(name, photo_256):
+    x, ref = damaged(photo_256, "noise10"), tensor(photo_256)
+    before = x.clone(), ref.clone()
+    score(name, x, ref)
+    assert torch.equal(x, before[0])
+    assert torch.equal(ref, before[1])
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_view_scores_as_its_copy(name, photo_256):
+    x, ref = damaged(photo_256, "blur1"), tensor(photo_256)
+    view, copy = x.mT, x.mT.contiguous()
+    torch.testing.assert_close(score(name, view, ref.mT), score(name, copy, ref.mT.contiguous()))
+
+
+@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda x: x.float(), "Divide 8-bit data by 255"),
+        (lambda x: x[0], r"x\[None\]"),
+        (lambda x: x.permute(0, 2, 3, 1), r"x.permute\(0, 3, 1, 2\)"),
+        (lambda x: (x / 255).index_fill(3, torch.tensor([0]), float("nan")), "NaN"),
+        (lambda x: x.int(), "uint8"),
+    ],
+    ids=["0..255 floats", "no batch", "channels last", "nan", "int32"],
+)
+def test_wrong_input_is_a_sentence(name, make, text, photo_256):
+    bad = make(tensor(photo_256))
+    with pytest.raises(BadInput, match=text):
+        score(name, bad, bad)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_two_sizes_are_refused(name, photo_256):
+    x = tensor(photo_256)
+    with pytest.raises(BadInput, match="one shape"):
+        score(name, x, x[..., :-1])
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_too_small_says_so(name):
+    side = index()[name]["min_side"]
+    if side == 1:
+        one = torch.full((1, 3, 1, 1), 128, dtype=torch.uint8)
+        assert score(name, one, one).shape == (1,)
+        return
+    small = torch.full((1, 3, side - 1, side + 40), 128, dtype=torch.uint8)
+    with pytest.raises(BadInput, match=f"at least {side}×{side}"):
+        score(name, small, small)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("case", ["noisy", "equal", "flat"])
+def test_gradients_are_finite(name, case, photo_256):
+    ref = tensor(photo_256) / 255
+    if case == "flat":
+        ref = torch.full_like(ref, 0.5)
+    x = (damaged(photo_256, "noise10") / 255 if case == "noisy" else ref.clone()).requires_grad_()
+    score(name, x, ref).sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_the_gradient_is_the_slope(name, photo_256):
+    ref = (tensor(photo_256) / 255).double()
+    x = (damaged(photo_256, "noise10") / 255).double()
+    way = torch.randn(x.shape, generator=torch.Generator().manual_seed(3), dtype=torch.double) * x * (1 - x)
+    start = x.clone().requires_grad_()
+    score(name, start, ref).sum().backward()
+    step = 1e-5
+    slope = (score(name, x + step * way, ref) - score(name, x - step * way, ref)).sum() / (2 * step)
+    assert float((start.grad * way).sum()) == pytest.approx(float(slope), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", MAPPED)
+def test_a_map_has_a_value_per_place(name, photo_256):
+    fn = get(name)
+    x, ref = damaged(photo_256, "jpeg10"), tensor(photo_256)
+    maps = map_of(fn)(x, ref=ref) if "reference" in fn.card.takes else map_of(fn)(x)
+    assert maps.ndim == 3
+    assert maps.shape[0] == 1
+    assert maps.isfinite().all()
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_half_precision_is_right(name, photo_256):
+    x, ref = damaged(photo_256, "noise10") / 255, tensor(photo_256) / 255
+    card = get(name).card
+    poor, fine = card.scale.usual or (card.scale.worst, card.scale.best)
+    exact = score(name, x.bfloat16().float(), ref.bfloat16().float())
+    assert float((score(name, x.bfloat16(), ref.bfloat16()).float() - exact).abs()) <= 1e-2 * abs(fine - poor)
+
+
+@pytest.mark.parametrize("name", list(index()))
+def test_knobs_and_references_are_keywords(name):
+    parameters = list(inspect.signature(get(name)).parameters.values())
+    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters[1:])

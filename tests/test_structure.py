@@ -1,0 +1,68 @@
+"""The shape of the project: rooms import one way, the index is fresh, importing is free."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from assay.catalog import index, scan
+
+ROOT = Path(__file__).parent.parent
+SRC = ROOT / "src/assay"
+BELOW = {  # each room, and all it may import
+    "types": (),
+    "catalog": ("types",),
+    "check": ("types",),
+    "kernels": ("types",),
+    "ops": ("types", "check", "kernels"),
+    "weights": ("types",),
+    "quality": ("types", "check", "catalog", "ops", "weights"),
+    "authenticity": ("types", "check", "catalog", "ops", "weights"),
+    "io": ("types",),
+    "verdict": ("types", "catalog", "ops", "weights"),
+    "run": ("types", "check", "catalog", "io", "ops", "verdict"),
+    "report": ("types", "catalog", "run", "io"),
+    "cli": ("types", "catalog", "run", "report", "io", "kernels", "weights"),
+}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "assay":
+            yield from (a.name for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("assay."):
+            yield node.module.split(".")[1]
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("assay."))
+
+
+@pytest.mark.parametrize("path", sorted(SRC.rglob("*.py")), ids=lambda p: str(p.relative_to(SRC)))
+def test_rooms_import_one_way(path):
+    room = path.relative_to(SRC).parts[0].removesuffix(".py")
+    if room == "__init__":
+        return  # only lazy names, checked below
+    allowed = {*BELOW[room], "__version__"}
+    if room not in ("quality", "authenticity"):
+        allowed.add(room)
+    used = set(imports(path)) - ({room} if room in ("quality", "authenticity") and path.name == "__init__.py" else set())
+    assert used <= allowed, f"{path.relative_to(SRC)} may not import {', '.join(sorted(used - allowed))}"
+
+
+def test_catalog_is_fresh():
+    assert scan() == index(), "run `make catalog`"
+
+
+def loads(code):
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(done.stdout.split("\n")[-2].split())
+
+
+@pytest.mark.parametrize("code", ["import assay", "import assay.cli; from assay.catalog import index; index()"])
+def test_importing_and_listing_load_nothing_heavy(code):
+    assert not loads(code) & {"torch", "numpy", "scipy", "PIL"}
