@@ -29,9 +29,8 @@ def images(*, min_side: int = 1, keep_uint8: bool = False, **named: Tensor) -> t
         if min(t.shape) < 1 or min(t.shape[2:]) < min_side:
             raise BadInput(f"{name} must be at least {min_side}×{min_side} pixels; got {t.shape[3]}×{t.shape[2]} (width×height).")
         if first is not None and t.shape != first.shape:
-            raise BadInput(
-                f"{' and '.join(named)} must have one shape; got {' and '.join(_shape(v) for v in named.values())}. Resize one first."
-            )
+            shapes = " and ".join(_shape(v) for v in named.values())
+            raise BadInput(f"{' and '.join(named)} must have one shape; got {shapes}. Resize one first.")
         if t.is_floating_point():
             _range(name, t)
         first = t if first is None else first

@@ -178,3 +178,47 @@ class Result:
             way = "higher" if s.best > s.worst else "lower"
             parts[0] += f" {self.value:.4g}{' ' + s.unit if s.unit else ''} ({way} is better; {self.good:.0%} of usual range)"
         return "; ".join((*parts, *(e.says for e in self.evidence)))
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Something that could not be done, in a sentence. `what` is an algorithm's name, or "decode", "read", "reference"."""
+
+    what: str
+    says: str
+    kind: str  # the exception's class: "BadInput", "CannotAssess", "MissingWeights", …
+
+
+@dataclass(frozen=True, slots=True)
+class QualityVerdict:
+    """How good the picture is, 0..100 (100 is best), with an interval and what pulls it down, strongest first."""
+
+    score: float
+    interval: tuple[float, float]
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OriginVerdict:
+    """Where the picture came from. `probability`: that it is generated; None until a calibrated detector has spoken."""
+
+    label: Origin
+    evidence: tuple[Evidence, ...] = ()
+    probability: float | None = None
+    interval: tuple[float, float] | None = None
+    unavailable: tuple[str, ...] = ()  # what could not be asked, and why
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Item:
+    """All that is known about one file after a run; one row of every output."""
+
+    path: str
+    sha256: str = ""
+    media: Media | None = None
+    reference: str = ""  # path of the reference image; "" means none
+    results: tuple[Result, ...] = ()
+    quality: QualityVerdict | None = None
+    origin: OriginVerdict | None = None
+    errors: tuple[Failure, ...] = ()
+    picture: Picture | None = field(default=None, repr=False)  # kept only while the item is being reported
