@@ -26,7 +26,8 @@ BELOW = {  # each room, and all it may import
     "verdict": ("types", "catalog", "ops", "weights"),
     "run": ("types", "check", "catalog", "io", "ops", "verdict"),
     "report": ("types", "catalog", "run", "io"),
-    "cli": ("types", "catalog", "run", "report", "io", "kernels", "weights"),
+    "demo": ("types",),
+    "cli": ("demo", "types", "catalog", "run", "report", "io", "kernels", "weights"),
 }
 
 

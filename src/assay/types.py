@@ -158,11 +158,17 @@ class Result:
 
     card: Card
     value: float | None
+    knobs: dict[str, object] = field(default_factory=dict)  # only those that differ from the defaults
     interval: tuple[float, float] | None = None
     evidence: tuple[Evidence, ...] = ()
     data: dict[str, object] = field(default_factory=dict)
     map: Tensor | None = field(default=None, repr=False, compare=False)
     map_says: str = ""
+
+    @property
+    def name(self) -> str:
+        """The card's name, and the knobs that were turned: "ssim", "ssim:variant=box"."""
+        return ":".join((self.card.name, *(f"{k}={v}" for k, v in self.knobs.items())))
 
     @property
     def good(self) -> float | None:
@@ -172,7 +178,7 @@ class Result:
         return self.card.scale.good(self.value)
 
     def __str__(self) -> str:
-        parts = [self.card.name]
+        parts = [self.name]
         if self.value is not None and isinstance(self.card, ScoreCard):
             s = self.card.scale
             way = "higher" if s.best > s.worst else "lower"

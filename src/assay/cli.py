@@ -1,0 +1,242 @@
+"""The command line. Heavy imports wait inside the commands, so that `assay list` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from assay import __version__
+from assay.catalog import index
+from assay.types import AssayError, BadInput, Item
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+class Shell(click.Group):
+    """Our errors are sentences for people, so they end as usage errors and not as tracebacks."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AssayError as error:
+            raise click.UsageError(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("\nStopped. Rows already written are whole; go on with --resume.", err=True)
+            ctx.exit(INTERRUPTED)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        from assay.catalog import nearest
+
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise click.UsageError(f"no command is called {args[0]!r}; {nearest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Shell, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="assay")
+def main() -> None:
+    """How good is this picture, is it real, and where did it come from?"""
+
+
+def _outputs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `inspect` and `run` share."""
+    options = [
+        click.option("--json", "json_file", metavar="FILE|-", help="JSON Lines, one row per file."),
+        click.option("--csv", "csv_file", metavar="FILE|-", help="One row per file, one column per score."),
+        click.option("--parquet", "parquet_file", metavar="FILE", help="The same table as Parquet (extra: parquet)."),
+        click.option("--html", "html_file", metavar="FILE", help="A report in one self-contained HTML file."),
+        click.option("--maps", default=24, show_default=True, help="How many pictures carry their maps in the HTML report."),
+        click.option("--resume", is_flag=True, help="Go on where --json FILE stopped; nothing is assessed twice."),
+        click.option("--quiet", "-q", is_flag=True, help="No table and no progress bar."),
+        click.option("--workers", type=click.IntRange(1), help="Files at a time. [default: processors]"),
+        click.option("--device", default="cpu", show_default=True, help="Where tensors go: cpu, cuda, mps."),
+        click.option("--max-megapixels", default=200.0, show_default=True, help="Refuse larger pictures before decoding them."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True)
+@_outputs
+@click.pass_context
+def inspect(ctx: click.Context, paths: tuple[str, ...], **options: Any) -> None:
+    """How good PATHS are and what can be known about their origin.
+
+    PATHS are files, folders, globs, or - for a list on standard input.
+    """
+    from assay.run import offline
+
+    _work(ctx, offline(), paths, None, options, verdicts=True)
+
+
+@main.command()
+@click.argument("names")
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--ref", help="The reference: one file for all, or a folder paired by file name.")
+@_outputs
+@click.pass_context
+def run(ctx: click.Context, names: str, paths: tuple[str, ...], ref: str | None, **options: Any) -> None:
+    """Score PATHS with NAMES, separated by commas: psnr,ssim:variant=box,niqe-assay.
+
+    Metrics with and without a reference may be mixed; `assay list` shows them.
+    """
+    _work(ctx, tuple(n.strip() for n in names.split(",") if n.strip()), paths, ref, options, verdicts=False)
+
+
+def _work(
+    ctx: click.Context, names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, options: dict[str, Any], *, verdicts: bool
+) -> None:
+    from assay.io.find import find, pair
+    from assay.report.sinks import Sinks
+    from assay.run import run as assess_all
+    from assay.run import task
+
+    tasks = [task(n) for n in names]
+    if ref is None and (needing := [t.name for t in tasks if "reference" in t.fn.card.takes]):
+        raise BadInput(f"{' and '.join(needing)} compare with a reference: add --ref FILE or --ref FOLDER.")
+    files = list(pair(paths, ref)) if ref is not None else [(p, None) for p in find(paths)]
+    failed = False
+    with Sinks(tasks, len(files), verdicts=verdicts, **options) as sinks:
+        done = assess_all(
+            tasks,
+            files,
+            maps=sinks.wants_maps,
+            verdicts=verdicts,
+            keep_pictures=sinks.wants_pictures,
+            reuse=sinks.reuse,
+            device=options["device"],
+            workers=options["workers"],
+            max_pixels=int(options["max_megapixels"] * 1e6),
+        )
+        for item in done:
+            sinks.add(item)
+            failed |= _failed(item, verdicts=verdicts)
+    ctx.exit(FAILED if failed else 0)
+
+
+def _failed(item: Item, *, verdicts: bool) -> bool:
+    """`inspect` asks many questions, and some have no answer for some pictures; `run` asks what was wanted."""
+    return any(not verdicts or e.kind != "CannotAssess" for e in item.errors)
+
+
+@main.command("list")
+@click.argument("room", required=False)
+def list_(room: str | None) -> None:
+    """Show every algorithm, or those of one ROOM (quality, authenticity)."""
+    rooms: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for name, row in index().items():
+        rooms.setdefault(row["at"].split(".")[1], []).append((name, row))
+    if room is not None and room not in rooms:
+        raise BadInput(f"no room is called {room!r}; there are {', '.join(rooms)}.")
+    width = max(map(len, index()))
+    for title, rows in rooms.items():
+        if room in (None, title):
+            click.secho(title, bold=True)
+            for name, row in rows:
+                click.echo(f"  {name:{width}}  {' + '.join(row['takes']):17}  {row['says']}")
+
+
+@main.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Show one algorithm's card, in full."""
+    import inspect as signatures
+
+    from assay.catalog import get
+
+    fn = get(name)
+    row = index()[name]
+    click.secho(f"{name}  version {row['version']}", bold=True)
+    click.echo(signatures.cleandoc(fn.__doc__ or "") + "\n")
+    facts = {"takes": " + ".join(row["takes"]), "answers": row["answers"], "paper": row["paper"], "at": row["at"]}
+    if scale := row.get("scale"):
+        facts["scale"] = f"{scale['worst']} (worst) to {scale['best']} (best) {scale['unit']}".rstrip()
+        if scale["usual"]:
+            facts["usually"] = f"{scale['usual'][0]:g} (poor) to {scale['usual'][1]:g} (good)"
+        facts["gradient"] = "yes" if row["differentiable"] else "no"
+        facts["smallest"] = f"{row['min_side']}×{row['min_side']} pixels"
+        facts["map"] = row["map"] or "none"
+    knobs = [p for p in signatures.signature(fn).parameters.values() if p.kind is p.KEYWORD_ONLY and p.name != "ref"]
+    if knobs:
+        facts["knobs"] = ", ".join(f"{p.name}={p.default}" for p in knobs)
+    if row.get("caveat"):
+        facts["fooled by"] = row["caveat"]
+    if row["needs"]:
+        facts["needs"] = f"pip install assay[{row['needs']}]"
+    for w in row["weights"]:
+        facts[f"weights {w['file']}"] = f"{w['license']}; {w['recipe'] or w['url']}; sha256 {w['sha256']}"
+    for key, value in facts.items():
+        click.echo(f"{key:10} {value}")
+
+
+@main.command()
+def doctor() -> None:
+    """Say what this installation can do: versions, kernels, weights, extras."""
+    import platform
+    from importlib.metadata import version
+    from importlib.util import find_spec
+
+    import torch
+
+    from assay import kernels
+    from assay.types import MissingWeights, Weights
+    from assay.weights import find
+
+    def line(good: bool | None, what: str, says: str) -> None:
+        mark = {True: click.style("ok", fg="green"), False: click.style("no", fg="yellow"), None: "  "}[good]
+        click.echo(f"{mark}  {what:22} {says}")
+
+    line(None, "assay", f"{__version__} at {Path(__file__).parent}")
+    line(None, "python", f"{platform.python_version()} on {platform.platform()}")
+    for name in ("torch", "numpy", "scipy", "pillow", "safetensors"):
+        line(None, name, version(name))
+    line(None, "threads", str(torch.get_num_threads()))
+    line(torch.cuda.is_available(), "cuda", torch.cuda.get_device_name() if torch.cuda.is_available() else "not found; the processor is used")
+    built = kernels.library() is not None
+    line(built, "kernels", "built" if built else "not built: results are the same, only slower; reinstall with a C compiler")
+    for extra, module in {"heif": "pillow_heif", "parquet": "pyarrow", "c2pa": "c2pa", "demo": "skimage"}.items():
+        found = find_spec(module) is not None
+        line(found, f"extra {extra}", f"{module} is installed" if found else f"pip install assay[{extra}]")
+    for name, row in index().items():
+        for w in row["weights"]:
+            try:
+                line(True, f"weights of {name}", str(find(Weights(**w))))
+            except MissingWeights:
+                line(False, f"weights of {name}", f"{w['file']} is not here: assay fetch {name}")
+
+
+@main.command()
+@click.argument("name")
+def fetch(name: str) -> None:
+    """Download the official parameters of one algorithm; nothing else here ever does."""
+    from assay.catalog import get
+    from assay.weights import fetch as download
+
+    card = get(name).card
+    if not card.weights:
+        raise BadInput(f"{name} has no parameters; it runs as it is.")
+    for w in card.weights:
+        click.echo(f"{w.file}: {download(w)} ({w.license})")
+
+
+@main.command()
+@click.argument("folder", default="assay-demo")
+@click.pass_context
+def demo(ctx: click.Context, folder: str) -> None:
+    """Judge real photographs, fresh and damaged, into FOLDER (extra: demo)."""
+    from assay.demo import write_photos
+
+    photos, report = Path(folder) / "photos", Path(folder) / "report.html"
+    write_photos(photos)
+    ctx.invoke(inspect, paths=(str(photos),), html_file=str(report), json_file=str(Path(folder) / "report.jsonl"), maps=24)
+    click.echo(f"\nThe report: {report.resolve()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

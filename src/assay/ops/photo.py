@@ -1,0 +1,62 @@
+"""Bricks of the photographic attributes: pixels in 8-bit steps, strips of a large photo, evenly spread patches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import ceil, sqrt
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+LUMA = (0.299, 0.587, 0.114)  # Rec. ITU-R BT.601, as in JPEG
+GRAIN = 64  # floats are rounded to 1/64 of an 8-bit step, so that bytes and the same bytes as floats score alike
+STRIP = 1 << 19  # pixels handled at a time: small enough for the cache, large enough for the vector units
+
+
+def steps(x: Tensor) -> Tensor:
+    """Pixels in 8-bit steps, float32 in 0..255, whatever they came as."""
+    return x.float() if x.dtype == torch.uint8 else (x * (255 * GRAIN)).round().float() / GRAIN
+
+
+def luma(x: Tensor) -> Tensor:
+    """…×C×H×W pixels to …×H×W luma in 8-bit steps."""
+    if x.shape[-3] == 1:
+        return steps(x[..., 0, :, :])
+    r, g, b = LUMA
+    return steps(x[..., 0, :, :]).mul_(r).add_(steps(x[..., 1, :, :]), alpha=g).add_(steps(x[..., 2, :, :]), alpha=b)
+
+
+def strips(x: Tensor, *, halo: int = 0, multiple: int = 1) -> Iterator[Tensor]:
+    """C×H×W in bands of whole rows, `multiple` rows or a multiple of it each, with `halo` more rows of the next band."""
+    rows = max(multiple, STRIP // x.shape[-1] // multiple * multiple)
+    for top in range(0, x.shape[-2], rows):
+        yield x[..., top : top + rows + halo, :]
+
+
+def patches(x: Tensor, *, side: int, most: int = 1 << 21) -> Tensor:
+    """C×H×W to P×C×side×side: squares evenly spread over the photo, in reading order.
+
+    They cover all of it up to about `most` pixels; of a larger photo they are a regular sample,
+    so that time and memory stay bounded and the answer is the same each time.
+    """
+    ny, nx = grid(x.shape[-2], x.shape[-1], side=side, most=most)
+    tops, lefts = spread(x.shape[-2] - side, ny), spread(x.shape[-1] - side, nx)
+    return torch.stack([x[..., t : t + side, left : left + side] for t in tops for left in lefts])
+
+
+def grid(height: int, width: int, *, side: int, most: int = 1 << 21) -> tuple[int, int]:
+    """Rows and columns of `patches`."""
+    share = min(1.0, sqrt(most / (height * width)))
+    return max(1, ceil(height / side * share)), max(1, ceil(width / side * share))
+
+
+def spread(room: int, count: int) -> list[int]:
+    """`count` whole positions from 0 to `room`, evenly spaced."""
+    return [round(room * i / (count - 1)) for i in range(count)] if count > 1 else [room // 2]
+
+
+def filter2(planes: Tensor, down: Tensor, across: Tensor) -> Tensor:
+    """P×h×w filtered by two one-dimensional kernels, without padding: the result is smaller."""
+    tall = conv2d(planes[:, None], down.to(planes).view(1, 1, -1, 1))
+    return conv2d(tall, across.to(planes).view(1, 1, 1, -1))[:, 0]

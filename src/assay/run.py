@@ -1,0 +1,331 @@
+"""Files and arrays in, one Item each out: in order, in bounded memory, and whatever happens to a single file.
+
+One job is a small batch of files: it reads them, decodes each once, runs every algorithm on them and lets go of
+the pixels. Jobs run in parallel and are handed out in the order of the input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect as signatures
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from math import isnan
+from pathlib import Path
+from typing import Any, TypeAlias, get_args
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from assay import verdict
+from assay.catalog import Carded, get, index, map_of, nearest
+from assay.io.decode import from_array, read
+from assay.types import (
+    AssayError,
+    BadInput,
+    CannotAssess,
+    Card,
+    Failure,
+    Finding,
+    Item,
+    Picture,
+    Result,
+    ScoreCard,
+)
+
+Source: TypeAlias = str | Path | NDArray[Any] | Tensor | Picture
+Algorithm: TypeAlias = str | Carded[Card, ..., Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One algorithm with its knobs, ready to run."""
+
+    fn: Carded[Card, ..., Any]
+    knobs: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return Result(self.fn.card, None, self.knobs).name
+
+    @property
+    def identity(self) -> str:
+        """What a stored result must carry to be this task's: name, knobs and the version of the card."""
+        return f"{self.name}@{self.fn.card.version}"
+
+
+def task(algorithm: Algorithm) -> Task:
+    """Look up "name" or "name:knob=value:knob=value".  Raises BadInput with the nearest names."""
+    if not isinstance(algorithm, str):
+        return Task(algorithm)
+    name, *settings = algorithm.split(":")
+    fn = get(name.strip())
+    known = {k: p for k, p in signatures.signature(fn).parameters.items() if p.kind is p.KEYWORD_ONLY and k != "ref"}
+    knobs: dict[str, object] = {}
+    for setting in settings:
+        knob, _, text = setting.partition("=")
+        if knob not in known:
+            raise BadInput(f"{name} has no knob {knob!r}; {nearest(knob, list(known)) if known else 'it has none.'}")
+        value = _value(knob, text, known[knob].default)
+        if value != known[knob].default:
+            knobs[knob] = value
+    return Task(fn, knobs)
+
+
+def _value(knob: str, text: str, default: object) -> object:
+    """Text from a command line as the type that the knob's default has."""
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+        if isinstance(default, int | float):
+            return type(default)(text)
+    except (ValueError, KeyError):
+        raise BadInput(f"{knob} must be {type(default).__name__}; got {text!r}.") from None
+    return text
+
+
+def offline() -> tuple[str, ...]:
+    """The algorithms that answer about one file with nothing but this package: what `inspect` runs."""
+    alone = (("image",), ("file",))
+    return tuple(n for n, row in index().items() if tuple(row["takes"]) in alone and not any(w["url"] for w in row["weights"]))
+
+
+def assess(algorithm: Algorithm, source: Source, *, ref: Source | None = None, maps: bool = False, **knobs: object) -> Result:
+    """Run one algorithm on one picture and keep its card beside the answer.
+
+    source, ref: a path, an array (H×W, H×W×C; uint8, uint16 or float in [0, 1]), a C×H×W tensor, or what `read` gave.
+    Raises BadInput, CannotAssess or MissingWeights: here, unlike in `run`, one failure is the whole story.
+    """
+    chosen = task(algorithm)
+    job = replace(chosen, knobs={**chosen.knobs, **knobs})
+    reference = None if ref is None else _picture(ref)
+    return _apply(job, [_picture(source)], [reference], maps=maps, device="cpu")[0]
+
+
+def inspect(source: Source, *, maps: bool = True) -> Item:
+    """Everything this package can say about one picture offline: measures, evidence, and the two verdicts."""
+    return next(run(offline(), [source], maps=maps, verdicts=True))
+
+
+def run(
+    algorithms: Sequence[Algorithm],
+    sources: Iterable[Source | tuple[Source, Source | None]],
+    *,
+    maps: bool = False,
+    verdicts: bool = False,
+    keep_pictures: bool = False,
+    reuse: Callable[[str, str, str], Item | None] | None = None,
+    device: str = "cpu",
+    batch: int | None = None,
+    workers: int | None = None,
+    **decoding: Any,
+) -> Iterator[Item]:
+    """Assess every source with every algorithm; yields one Item per source, in the order of the sources.
+
+    sources: paths, arrays or tensors, or (source, reference) pairs.
+    maps: also compute the maps of the algorithms that draw one.
+    verdicts: fuse the results into Item.quality and Item.origin.
+    keep_pictures: leave the decoded picture on the Item, for reports.
+    reuse: asked with (path, sha256, sha256 of the reference) before decoding; an Item it returns is passed on as it is.
+    device, batch: where tensors go and how many files share a job (1 on the CPU, 16 elsewhere); equal shapes are stacked.
+    workers: jobs at a time; the processor count by default. At most twice as many wait to be handed out.
+    decoding: passed to `read` (background, max_pixels).
+
+    A file that fails becomes an Item with `errors`; nothing here raises for one file's sake.
+    """
+    tasks = tuple(task(a) for a in algorithms)
+    if not tasks:
+        raise BadInput("no algorithm was named; `assay list` shows all.")
+    options = _Options(tasks, maps, verdicts, keep_pictures, reuse, device, decoding)
+    size = batch or (1 if device == "cpu" else 16)
+    workers = workers or os.cpu_count() or 1
+    stream = iter(sources)
+    waiting: deque[Future[list[Item]]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="assay-run") as pool:
+        try:
+            while True:
+                while len(waiting) < 2 * workers and (files := list(islice(stream, size))):
+                    waiting.append(pool.submit(_job, files, options))
+                if not waiting:
+                    return
+                yield from waiting.popleft().result()
+        finally:  # the consumer left early, or pressed Ctrl-C
+            for future in waiting:
+                future.cancel()
+
+
+@dataclass(frozen=True)
+class _Options:
+    tasks: tuple[Task, ...]
+    maps: bool
+    verdicts: bool
+    keep_pictures: bool
+    reuse: Callable[[str, str, str], Item | None] | None
+    device: str
+    decoding: dict[str, Any]
+
+
+def _job(files: list[Source | tuple[Source, Source | None]], options: _Options) -> list[Item]:
+    """Read, decode and assess a few files together."""
+    items: list[Item] = []
+    loaded: list[tuple[int, Picture, Picture | None]] = []
+    for place, file in enumerate(files):
+        source, ref = file if isinstance(file, tuple) else (file, None)
+        item = Item(_name(source), reference=_name(ref) if ref is not None else "")
+        try:
+            if (known := _known(source, ref, options)) is None:
+                picture = _picture(source, **options.decoding)
+                item = replace(item, sha256=picture.sha256, media=picture.media)
+                loaded.append((place, picture, _reference(ref, options)))
+            else:
+                item = known
+        except Exception as error:
+            item = replace(item, errors=(failure(_blame(error), error),))
+        items.append(item)
+    for group in _same_shape(loaded):
+        pictures, references = [p for _, p, _ in group], [r for _, _, r in group]
+        columns = [_answers(t, pictures, references, options) for t in options.tasks]
+        for (place, picture, _), answers in zip(group, zip(*columns, strict=True), strict=True):
+            items[place] = _item(items[place], picture, answers, options)
+    return items
+
+
+def _item(item: Item, picture: Picture, answers: Iterable[Result | Failure], options: _Options) -> Item:
+    answers = tuple(answers)
+    results = tuple(a for a in answers if isinstance(a, Result))
+    errors = tuple(a for a in answers if isinstance(a, Failure))
+    item = replace(item, results=results, errors=(*item.errors, *errors), picture=picture if options.keep_pictures else None)
+    if not options.verdicts:
+        return item
+    silent = tuple(e for e in errors if e.kind == "CannotAssess" and "file" in _takes(e.what))
+    return replace(
+        item,
+        errors=tuple(e for e in item.errors if e not in silent),
+        quality=verdict.quality(results),
+        origin=verdict.origin(results, tuple(e.says for e in silent)),
+    )
+
+
+def _takes(name: str) -> Sequence[str]:
+    row = index().get(name.split(":")[0])
+    return row["takes"] if row else ()
+
+
+class _ReferenceError(Exception):
+    """Carries a reference's failure, so that the row says which of the two files was at fault."""
+
+
+def _reference(ref: Source | None, options: _Options) -> Picture | None:
+    if ref is None:
+        return None
+    try:
+        return _picture(ref, **options.decoding)
+    except AssayError as error:
+        raise _ReferenceError from error
+
+
+def _blame(error: Exception) -> str:
+    return "reference" if isinstance(error, _ReferenceError) else "read"
+
+
+def failure(what: str, error: BaseException) -> Failure:
+    """An exception as a row's sentence. One that we did not raise on purpose says so."""
+    if isinstance(error, _ReferenceError) and error.__cause__ is not None:
+        error = error.__cause__
+    kind = type(error).__name__
+    return Failure(what, str(error) if isinstance(error, AssayError) else f"unexpected {kind}: {error}", kind)
+
+
+def _known(source: Source, ref: Source | None, options: _Options) -> Item | None:
+    if options.reuse is None or not isinstance(source, str | Path):
+        return None
+    return options.reuse(_name(source), _sha256(source), _sha256(ref) if isinstance(ref, str | Path) else "")
+
+
+def _sha256(path: str | Path) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""  # reading it properly will say what is wrong
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, Picture):
+        return source.path
+    return str(source) if isinstance(source, str | Path) else "array"
+
+
+def _picture(source: Source, **decoding: Any) -> Picture:
+    if isinstance(source, Picture):
+        return source
+    if isinstance(source, get_args(Source)[:2]):
+        return read(source, **decoding)  # type: ignore[arg-type]
+    return from_array(source)  # type: ignore[arg-type]
+
+
+def _same_shape(loaded: list[tuple[int, Picture, Picture | None]]) -> list[list[tuple[int, Picture, Picture | None]]]:
+    groups: dict[object, list[tuple[int, Picture, Picture | None]]] = {}
+    for entry in loaded:
+        _, x, ref = entry
+        key = (x.pixels.shape, x.pixels.dtype, None if ref is None else (ref.pixels.shape, ref.pixels.dtype))
+        groups.setdefault(key, []).append(entry)
+    return list(groups.values())
+
+
+def _answers(t: Task, x: list[Picture], refs: list[Picture | None], options: _Options) -> list[Result | Failure]:
+    """One algorithm on pictures of one shape. If the batch fails, each is tried alone, so that one cannot spoil the rest."""
+    try:
+        return [*_apply(t, x, refs, maps=options.maps, device=options.device)]
+    except Exception as error:
+        if len(x) == 1:
+            return [failure(t.name, error)]
+        return [a for one, ref in zip(x, refs, strict=True) for a in _answers(t, [one], [ref], options)]
+
+
+def _apply(t: Task, x: list[Picture], refs: list[Picture | None], *, maps: bool, device: str) -> list[Result]:
+    card = t.fn.card
+    if card.takes == ("file",):
+        return [_result(t, t.fn(p, **t.knobs)) for p in x]
+    if card.takes not in (("image",), ("image", "reference")):
+        raise BadInput(f"{card.name} takes {' and '.join(card.takes)}, not single pictures.")
+    given = [_stack(x, device)]
+    named = {}
+    if "reference" in card.takes:
+        if any(r is None for r in refs):
+            raise BadInput(f"{card.name} compares with a reference; name one with ref= (--ref on the command line).")
+        named["ref"] = _stack([r for r in refs if r is not None], device)
+        given[0], named["ref"] = _same_channels(given[0], named["ref"])
+    with torch.no_grad():
+        out = t.fn(*given, **named, **t.knobs)
+        drawn = map_of(t.fn) if maps else None
+        pictures = None if drawn is None else drawn(*given, **named, **t.knobs)
+    findings = out if isinstance(out, list) else [Finding(v) for v in out]
+    if pictures is not None:
+        says = (drawn.__doc__ or "").strip().splitlines()[0]
+        findings = [replace(f, map=m, map_says=says) for f, m in zip(findings, pictures, strict=True)]
+    return [_result(t, f) for f in findings]
+
+
+def _stack(pictures: list[Picture], device: str) -> Tensor:
+    return torch.stack([p.pixels for p in pictures]).to(device) if len(pictures) > 1 else pictures[0].pixels[None].to(device)
+
+
+def _same_channels(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
+    """A grey picture beside a colour one is taken as colour."""
+    channels = max(x.shape[1], ref.shape[1])
+    return x.expand(-1, channels, -1, -1), ref.expand(-1, channels, -1, -1)
+
+
+def _result(t: Task, found: Finding) -> Result:
+    value = None if found.score is None else float(found.score)
+    if value is not None and isnan(value):
+        raise CannotAssess(f"{t.name} has no answer for this picture (its score is not a number).")
+    if value is None and isinstance(t.fn.card, ScoreCard):
+        raise CannotAssess(f"{t.name} gave no score.")
+    return Result(t.fn.card, value, t.knobs, found.interval, found.evidence, found.data, found.map, found.map_says)
