@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from assay.types import BadInput, Card
 
-ROOMS = ("quality", "authenticity")
+ROOMS = ("quality", "authenticity", "degrade")
 INDEX = Path(__file__).with_name("catalog.json")
 
 P = ParamSpec("P")

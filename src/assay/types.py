@@ -91,6 +91,15 @@ class EvidenceCard(Card):
     caveat: str  # what could fool it
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlterCard(Card):
+    """The card of an algorithm that changes a medium: a damage, a mark, a repair."""
+
+    knob: str  # the keyword that says how much
+    levels: tuple[float, ...]  # values of that keyword, from hardly visible to severe
+    unit: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """One sentence that speaks for an origin, and how much it should weigh.

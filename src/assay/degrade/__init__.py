@@ -1,0 +1,1 @@
+"""Damage to order: one degradation, one file, its level in physical units."""
