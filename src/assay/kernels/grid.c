@@ -67,14 +67,12 @@ static inline __attribute__((always_inline)) void flat(const uint8_t (*rows)[TIL
    coefficients below their `least` (8×8, by horizontal then vertical frequency), + 128 if constant along a direction. */
 EXPORT WIDE void grid_zeros(const uint8_t *luma, ptrdiff_t width, ptrdiff_t first, ptrdiff_t last, const float *least, uint8_t *zeros) {
     const ptrdiff_t across = width - 7;
-    static const float none[TILE + 8];
     for (ptrdiff_t x = 0; x < across; x += TILE) {
         const ptrdiff_t wide = across - x < TILE ? across - x : TILE;
         Rows rows;
         uint8_t bytes[8][TILE + 8] = {{0}}, is_flat[TILE];
         for (ptrdiff_t y = first; y < last + 7; y++) {
             float p[TILE + 8];
-            memcpy(p, none, sizeof p);
             memcpy(bytes[y & 7], luma + y * width + x, (size_t)(wide + 7));
             for (int i = 0; i < TILE + 8; i++) p[i] = bytes[y & 7][i];
             float(*restrict row)[TILE] = rows[y & 7];
@@ -115,7 +113,7 @@ EXPORT WIDE void grid_votes(const uint8_t *zeros, ptrdiff_t height, ptrdiff_t wi
                 }
             }
             for (int step = 1; step < 8; step *= 2)
-                for (int i = 0; i < WIDE_TILE; i++) { /* in place: place i + step is read before it is written */
+                for (int i = 0; i < WIDE_TILE + 8 - step; i++) { /* in place: i + step is read before it is written */
                     up[i] = up[i] > up[i + step] ? up[i] : up[i + step];
                     down[i] = down[i] > down[i + step] ? down[i] : down[i + step];
                 }
