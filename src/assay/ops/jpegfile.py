@@ -23,7 +23,7 @@ BARE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 NEXT_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")  # inside entropy-coded data FF00 is a byte and FFD0..7 a restart
 
 # Class and slot to the first 16 hex digits of SHA-256 over lengths and symbols of T.81 tables K.3 to K.6.
-USUAL_HUFFMAN = {0x00: "", 0x10: "", 0x01: "", 0x11: ""}
+USUAL_HUFFMAN = {0x00: "2f66814c875b5317", 0x10: "a6283a08f5d97906", 0x01: "602f734c8c12c1d9", 0x11: "13f90e3c9dc476c6"}
 
 
 class Segment(NamedTuple):

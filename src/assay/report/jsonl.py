@@ -46,7 +46,8 @@ class Journal:
         if resume:
             self._kept = _set_aside(path, self._keep)
         else:
-            self._keep.unlink(missing_ok=True)
+            for left in (self._keep, _part(self._keep)):
+                left.unlink(missing_ok=True)
         self._file = path.open("wb")
 
     def kept(self, key: str) -> Row | None:
@@ -83,7 +84,7 @@ class Journal:
 def _set_aside(path: Path, keep: Path) -> dict[str, tuple[int, int]]:
     """Gather the reusable rows of both files in `keep`, and say where each lies. One rename: all or nothing."""
     where: dict[str, tuple[int, int]] = {}
-    fresh = keep.with_name(keep.name + ".part")
+    fresh = _part(keep)
     with fresh.open("wb") as out:
         for source in (path, keep):
             for row, raw, number in _lines(source) if source.exists() else ():
@@ -96,6 +97,10 @@ def _set_aside(path: Path, keep: Path) -> dict[str, tuple[int, int]]:
         os.fsync(out.fileno())
     fresh.replace(keep)
     return where
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
 
 
 def _lines(path: Path) -> Iterator[tuple[Row, bytes, int]]:

@@ -52,6 +52,11 @@ def line(row: Row) -> bytes:
     return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
 
 
+def base(name: str) -> str:
+    """The algorithm of a result: "ssim" for "ssim:variant=box"."""
+    return name.split(":")[0]
+
+
 def printable(text: str) -> str:
     """Text that is safe to show: control and direction characters, which could fake what a screen says, are spelt out."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
@@ -99,7 +104,7 @@ def _media(media: Media) -> Row:
 def _result(result: Result) -> Row:
     scale = result.card.scale if isinstance(result.card, ScoreCard) and result.value is not None else None
     return {
-        "name": result.card.name,
+        "name": result.name,  # with the knobs that were turned
         "version": result.card.version,
         "value": _number(result.value) if scale and result.value is not None else None,
         "unit": scale.unit if scale else None,

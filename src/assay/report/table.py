@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from assay.catalog import index
-from assay.report.rows import Row
+from assay.report.rows import Row, base
 from assay.types import BadInput
 
 FACTS = ("path", "sha256", "width", "height", "format")
@@ -24,7 +24,7 @@ GROUP = 1000  # rows held before Parquet writes them
 
 def columns(names: Sequence[str]) -> list[str]:
     """The columns of a run with these algorithms: those that answer with a number have one each."""
-    return [*FACTS, *(n for n in names if index().get(n, {}).get("answers", "score") == "score"), *VERDICTS]
+    return [*FACTS, *(n for n in names if index().get(base(n), {}).get("answers", "score") == "score"), *VERDICTS]
 
 
 def cells(row: Row, columns: Sequence[str]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class Parquet:
             return pa.field(name, pa.string())
         if name in INTEGERS:
             return pa.field(name, pa.int32())
-        scale = {"worst": 0, "best": 100} if name in VERDICTS else index().get(name, {}).get("scale", {})
+        scale = {"worst": 0, "best": 100} if name in VERDICTS else index().get(base(name), {}).get("scale", {})
         return pa.field(name, pa.float64(), metadata={"scale": json.dumps(scale)})
 
     def add(self, row: Row) -> None:
