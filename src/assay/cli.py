@@ -11,7 +11,7 @@ import click
 
 from assay import __version__
 from assay.catalog import index
-from assay.types import AssayError, BadInput, Item
+from assay.types import AssayError, BadInput
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -72,7 +72,7 @@ def inspect(ctx: click.Context, paths: tuple[str, ...], **options: Any) -> None:
     """
     from assay.run import offline
 
-    _work(ctx, offline(), paths, None, options, verdicts=True)
+    ctx.exit(_work(offline(), paths, None, options, verdicts=True))
 
 
 @main.command()
@@ -86,14 +86,12 @@ def run(ctx: click.Context, names: str, paths: tuple[str, ...], ref: str | None,
 
     Metrics with and without a reference may be mixed; `assay list` shows them.
     """
-    _work(ctx, tuple(n.strip() for n in names.split(",") if n.strip()), paths, ref, options, verdicts=False)
+    ctx.exit(_work(tuple(n.strip() for n in names.split(",") if n.strip()), paths, ref, options, verdicts=False))
 
 
-def _work(
-    ctx: click.Context, names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, options: dict[str, Any], *, verdicts: bool
-) -> None:
+def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, options: dict[str, Any], *, verdicts: bool) -> int:
     from assay.io.find import find, pair
-    from assay.report.sinks import Sinks
+    from assay.report.sinks import Sinks, failed
     from assay.run import run as assess_all
     from assay.run import task
 
@@ -101,7 +99,7 @@ def _work(
     if ref is None and (needing := [t.name for t in tasks if "reference" in t.fn.card.takes]):
         raise BadInput(f"{' and '.join(needing)} compare with a reference: add --ref FILE or --ref FOLDER.")
     files = list(pair(paths, ref)) if ref is not None else [(p, None) for p in find(paths)]
-    failed = False
+    some_failed = False
     with Sinks(tasks, len(files), verdicts=verdicts, **options) as sinks:
         done = assess_all(
             tasks,
@@ -115,14 +113,8 @@ def _work(
             max_pixels=int(options["max_megapixels"] * 1e6),
         )
         for item in done:
-            sinks.add(item)
-            failed |= _failed(item, verdicts=verdicts)
-    ctx.exit(FAILED if failed else 0)
-
-
-def _failed(item: Item, *, verdicts: bool) -> bool:
-    """`inspect` asks many questions, and some have no answer for some pictures; `run` asks what was wanted."""
-    return any(not verdicts or e.kind != "CannotAssess" for e in item.errors)
+            some_failed |= failed(sinks.add(item), verdicts=verdicts)
+    return FAILED if some_failed else 0
 
 
 @main.command("list")
@@ -227,14 +219,15 @@ def fetch(name: str) -> None:
 
 @main.command()
 @click.argument("folder", default="assay-demo")
-@click.pass_context
-def demo(ctx: click.Context, folder: str) -> None:
+def demo(folder: str) -> None:
     """Judge real photographs, fresh and damaged, into FOLDER (extra: demo)."""
     from assay.demo import write_photos
+    from assay.run import offline
 
     photos, report = Path(folder) / "photos", Path(folder) / "report.html"
     write_photos(photos)
-    ctx.invoke(inspect, paths=(str(photos),), html_file=str(report), json_file=str(Path(folder) / "report.jsonl"), maps=24)
+    files = {"html_file": str(report), "json_file": str(Path(folder) / "report.jsonl")}
+    _work(offline(), (str(photos),), None, {"device": "cpu", "workers": None, "max_megapixels": 200.0, **files}, verdicts=True)
     click.echo(f"\nThe report: {report.resolve()}")
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import isnan
 from pathlib import Path
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import torch
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ from assay.types import (
 
 Source: TypeAlias = str | Path | NDArray[Any] | Tensor | Picture
 Algorithm: TypeAlias = str | Carded[Card, ..., Any]
+Reuse: TypeAlias = Callable[[str, str, str], dict[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def run(
     maps: bool = False,
     verdicts: bool = False,
     keep_pictures: bool = False,
-    reuse: Callable[[str, str, str], Item | None] | None = None,
+    reuse: Reuse | None = None,
     device: str = "cpu",
     batch: int | None = None,
     workers: int | None = None,
@@ -131,7 +132,7 @@ def run(
     maps: also compute the maps of the algorithms that draw one.
     verdicts: fuse the results into Item.quality and Item.origin.
     keep_pictures: leave the decoded picture on the Item, for reports.
-    reuse: asked with (path, sha256, sha256 of the reference) before decoding; an Item it returns is passed on as it is.
+    reuse: asked with (path, sha256, sha256 of the reference) before decoding; a row it returns is passed on as Item.saved.
     device, batch: where tensors go and how many files share a job (1 on the CPU, 16 elsewhere); equal shapes are stacked.
     workers: jobs at a time; the processor count by default. At most twice as many wait to be handed out.
     decoding: passed to `read` (background, max_pixels).
@@ -165,7 +166,7 @@ class _Options:
     maps: bool
     verdicts: bool
     keep_pictures: bool
-    reuse: Callable[[str, str, str], Item | None] | None
+    reuse: Reuse | None
     device: str
     decoding: dict[str, Any]
 
@@ -176,30 +177,31 @@ def _job(files: list[Source | tuple[Source, Source | None]], options: _Options) 
     loaded: list[tuple[int, Picture, Picture | None]] = []
     for place, file in enumerate(files):
         source, ref = file if isinstance(file, tuple) else (file, None)
-        item = Item(_name(source), reference=_name(ref) if ref is not None else "")
+        item = Item(_name(source), _sha256(source), reference="" if ref is None else _name(ref), reference_sha256=_sha256(ref))
         try:
-            if (known := _known(source, ref, options)) is None:
+            saved = options.reuse(item.path, item.sha256, item.reference_sha256) if options.reuse and item.sha256 else None
+            item = replace(item, saved=saved)
+            if saved is None or options.keep_pictures:
                 picture = _picture(source, **options.decoding)
-                item = replace(item, sha256=picture.sha256, media=picture.media)
+                item = replace(item, sha256=picture.sha256, media=picture.media, picture=picture if options.keep_pictures else None)
+            if saved is None:
                 loaded.append((place, picture, _reference(ref, options)))
-            else:
-                item = known
         except Exception as error:
-            item = replace(item, errors=(failure(_blame(error), error),))
+            item = replace(item, errors=(failure("reference" if isinstance(error, _ReferenceError) else "read", error),))
         items.append(item)
     for group in _same_shape(loaded):
         pictures, references = [p for _, p, _ in group], [r for _, _, r in group]
         columns = [_answers(t, pictures, references, options) for t in options.tasks]
-        for (place, picture, _), answers in zip(group, zip(*columns, strict=True), strict=True):
-            items[place] = _item(items[place], picture, answers, options)
+        for (place, _, _), answers in zip(group, zip(*columns, strict=True), strict=True):
+            items[place] = _item(items[place], answers, options)
     return items
 
 
-def _item(item: Item, picture: Picture, answers: Iterable[Result | Failure], options: _Options) -> Item:
+def _item(item: Item, answers: Iterable[Result | Failure], options: _Options) -> Item:
     answers = tuple(answers)
     results = tuple(a for a in answers if isinstance(a, Result))
     errors = tuple(a for a in answers if isinstance(a, Failure))
-    item = replace(item, results=results, errors=(*item.errors, *errors), picture=picture if options.keep_pictures else None)
+    item = replace(item, results=results, errors=(*item.errors, *errors))
     if not options.verdicts:
         return item
     silent = tuple(e for e in errors if e.kind == "CannotAssess" and "file" in _takes(e.what))
@@ -229,10 +231,6 @@ def _reference(ref: Source | None, options: _Options) -> Picture | None:
         raise _ReferenceError from error
 
 
-def _blame(error: Exception) -> str:
-    return "reference" if isinstance(error, _ReferenceError) else "read"
-
-
 def failure(what: str, error: BaseException) -> Failure:
     """An exception as a row's sentence. One that we did not raise on purpose says so."""
     if isinstance(error, _ReferenceError) and error.__cause__ is not None:
@@ -241,18 +239,15 @@ def failure(what: str, error: BaseException) -> Failure:
     return Failure(what, str(error) if isinstance(error, AssayError) else f"unexpected {kind}: {error}", kind)
 
 
-def _known(source: Source, ref: Source | None, options: _Options) -> Item | None:
-    if options.reuse is None or not isinstance(source, str | Path):
-        return None
-    return options.reuse(_name(source), _sha256(source), _sha256(ref) if isinstance(ref, str | Path) else "")
-
-
-def _sha256(path: str | Path) -> str:
+def _sha256(source: Source | None) -> str:
+    """The hash of a file's content; "" for what is no readable file, since reading it properly will say what is wrong."""
+    if not isinstance(source, str | Path):
+        return ""
     try:
-        with Path(path).open("rb") as file:
+        with Path(source).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        return ""  # reading it properly will say what is wrong
+        return ""
 
 
 def _name(source: Source) -> str:
@@ -264,9 +259,7 @@ def _name(source: Source) -> str:
 def _picture(source: Source, **decoding: Any) -> Picture:
     if isinstance(source, Picture):
         return source
-    if isinstance(source, get_args(Source)[:2]):
-        return read(source, **decoding)  # type: ignore[arg-type]
-    return from_array(source)  # type: ignore[arg-type]
+    return read(source, **decoding) if isinstance(source, str | Path) else from_array(source)
 
 
 def _same_shape(loaded: list[tuple[int, Picture, Picture | None]]) -> list[list[tuple[int, Picture, Picture | None]]]:

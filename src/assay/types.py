@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -232,8 +232,10 @@ class Item:
     sha256: str = ""
     media: Media | None = None
     reference: str = ""  # path of the reference image; "" means none
+    reference_sha256: str = ""
     results: tuple[Result, ...] = ()
     quality: QualityVerdict | None = None
     origin: OriginVerdict | None = None
     errors: tuple[Failure, ...] = ()
     picture: Picture | None = field(default=None, repr=False)  # kept only while the item is being reported
+    saved: dict[str, Any] | None = field(default=None, repr=False)  # the row of an earlier run, passed on as it is

@@ -152,7 +152,7 @@ def _decoded(data: bytes) -> Embedded:
 
     try:
         with Image.open(io.BytesIO(data)) as image:
-            info, container = image.info, image.format or "unknown"
+            info, container = {str(k): v for k, v in image.info.items()}, image.format or "unknown"
     except Exception as unknown:  # decoders raise many kinds on a damaged file; none of them matters here
         if data[4:8] != b"ftyp":
             raise BadInput("the file is of no picture format we know, or its beginning is damaged") from unknown

@@ -13,17 +13,19 @@ from typing import NamedTuple
 from assay.types import BadInput
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 129: 1}  # bytes per value of a type
-CODES = {3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I"}
+CODES = {1: "B", 3: "H", 4: "I", 5: "II", 6: "b", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", 13: "I"}  # two letters: a fraction
 POINTERS = {"Exif": ("0th", 34665), "GPS": ("0th", 34853), "Interop": ("Exif", 40965)}
+MAX_TEXT = 1 << 16
 MAX_ENTRIES = 4096  # per directory; real files have under 200
 
 
 class Entry(NamedTuple):
-    """One field: its type, how many values, and their raw bytes."""
+    """One field: its type, how many values, and where its bytes lie. Copied only when asked for."""
 
     type: int
-    count: int
-    raw: bytes
+    many: int
+    start: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +42,19 @@ class Exif:
         entry = self.ifds.get(ifd, {}).get(tag)
         if entry is None or entry.type not in (2, 129, 1, 7):
             return ""
-        plain = entry.raw.split(b"\0")[0]
+        plain = self.raw(tag, ifd)[:MAX_TEXT].split(b"\0")[0]
         return "".join(c for c in plain.decode("utf-8", "replace") if c.isprintable()).strip()
 
     def numbers(self, tag: int, ifd: str = "0th") -> tuple[float, ...]:
-        """The values of a numeric field; a fraction over 0 is left out."""
+        """The values of a numeric field, 64 at most; a fraction over 0 is left out."""
         entry = self.ifds.get(ifd, {}).get(tag)
-        if entry is None:
+        if entry is None or entry.type not in CODES:
             return ()
-        if entry.type in (5, 10):
-            pairs = struct.unpack(f"{self.order}{2 * entry.count}{'I' if entry.type == 5 else 'i'}", entry.raw)
-            return tuple(a / b for a, b in zip(pairs[::2], pairs[1::2], strict=True) if b)
-        if entry.type in (1, 2, 7):
-            return tuple(map(float, entry.raw))
-        return struct.unpack(f"{self.order}{entry.count}{CODES[entry.type]}", entry.raw) if entry.type in CODES else ()
+        n, code = min(entry.many, 64), CODES[entry.type]
+        values = struct.unpack_from(f"{self.order}{n * len(code)}{code[0]}", self.block, entry.start)
+        if len(code) == 1:
+            return values
+        return tuple(a / b for a, b in zip(values[::2], values[1::2], strict=True) if b)
 
     def number(self, tag: int, ifd: str = "0th") -> float | None:
         """The first value of a numeric field; None if there is none, or it is no number."""
@@ -63,7 +64,16 @@ class Exif:
     def raw(self, tag: int, ifd: str = "0th") -> bytes:
         """The bytes of a field as they are; b"" if there is none."""
         entry = self.ifds.get(ifd, {}).get(tag)
-        return entry.raw if entry else b""
+        return self.block[entry.start : entry.start + entry.size] if entry else b""
+
+
+def thumbnail(tags: Exif) -> bytes:
+    """The JPEG file in the thumbnail's directory; b"" if there is none."""
+    start, size = tags.number(513, "1st"), tags.number(514, "1st")  # JPEGInterchangeFormat and its length
+    if not start or not size or min(start, size) < 0:
+        return b""
+    data = tags.block[int(start) : int(start + size)]
+    return data if data[:2] == b"\xff\xd8" else b""
 
 
 def parse(block: bytes) -> Exif:
@@ -78,8 +88,8 @@ def parse(block: bytes) -> Exif:
     ifds["0th"], following = _directory(block, order, first, "0th", problems)
     for name, (parent, tag) in POINTERS.items():
         entry = ifds.get(parent, {}).get(tag)
-        if entry and entry.type in (4, 13) and entry.count == 1:
-            ifds[name] = _directory(block, order, struct.unpack(f"{order}I", entry.raw)[0], name, problems)[0]
+        if entry and entry.type in (4, 13) and entry.many == 1:
+            ifds[name] = _directory(block, order, struct.unpack_from(f"{order}I", block, entry.start)[0], name, problems)[0]
     if following:
         ifds["1st"] = _directory(block, order, following, "1st", problems)[0]
     return Exif(block, order, ifds, tuple(problems))
@@ -103,6 +113,6 @@ def _directory(block: bytes, order: str, at: int, name: str, problems: list[str]
         if kind not in SIZES or start + size > len(block):
             problems.append(f"field {tag} of the {name} directory is damaged")
             continue
-        fields.setdefault(tag, Entry(kind, n, block[start : start + size]))
+        fields.setdefault(tag, Entry(kind, n, start, size))
     end = at + 2 + 12 * count
     return fields, struct.unpack_from(f"{order}I", block, end)[0] if end + 4 <= len(block) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
 from xml.etree import ElementTree
 
 from assay.types import BadInput
@@ -23,7 +24,7 @@ PREFIXES = {
     "http://purl.org/dc/terms/": "dcterms",
 }
 
-type Value = str | list["Value"] | dict[str, "Value"]
+Value: TypeAlias = "str | list[Value] | dict[str, Value]"
 
 
 def parse(packet: bytes) -> dict[str, Value]:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from heapq import heappushpop
+from collections.abc import Sequence
+from dataclasses import dataclass
+from heapq import heappush, heappushpop
 from math import isinf
 from statistics import median
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -23,8 +24,8 @@ from assay.report.rows import Row, base, printable
 
 NARROW = 76  # columns; below this the tables drop what can be spared
 WORST = 5  # items named in the summary
+BAR = 10  # characters
 MARKS = {"camera original": "●", "edited": "◆", "generated": "▲", "inconclusive": "○"}
-WEIGHTS = {"strong": "strong", "hint": "hint", "note": "note"}
 
 
 def story(row: Row, console: Console) -> None:
@@ -35,84 +36,96 @@ def story(row: Row, console: Console) -> None:
         head += [Text(), *_quality(quality, console)]
     if origin:
         head += [Text(), *_origin(origin)]
-    console.print(Panel(Group(*head), title=Text(printable(_name(row["path"])), "bold"), title_align="left", padding=(0, 2), border_style="dim"))
-    scores = [r for r in row["results"] if r["value"] is not None]
-    if scores:
-        console.print(Padding(_scores(scores, console), (1, 0, 0, 1)))
+    console.print(
+        Panel(Group(*head), title=Text(printable(_name(row["path"])), "bold"), title_align="left", padding=(0, 2), border_style="dim")
+    )
+    blocks: list[RenderableType] = []
+    if scores := [r for r in row["results"] if r["value"] is not None]:
+        blocks.append(_scores(scores, console))
     told = {e["says"] for e in origin["evidence"]} if origin else set()
-    for result in row["results"]:
-        if rest := [e for e in result["evidence"] if e["says"] not in told]:
-            console.print(Padding(Group(Text(result["name"], "bold"), *(_evidence(e) for e in rest)), (1, 0, 0, 1)))
+    more = [(r["name"], [e for e in r["evidence"] if e["says"] not in told]) for r in row["results"]]
+    blocks += [Group(Text(name, "bold"), *(_evidence(e) for e in found)) for name, found in more if found]
     if row["errors"]:
-        console.print(Padding(Group(Text("Could not be done", "bold"), *(_error(e) for e in row["errors"])), (1, 0, 0, 1)))
+        blocks.append(Group(Text("Could not be done", "bold"), *(_error(e) for e in row["errors"])))
+    for block in blocks:
+        console.print()
+        console.print(Padding(block, (0, 0, 0, 1), expand=False))
 
 
 class Lines:
-    """One line per item as it comes, then a summary. Keeps a number per item and nothing else."""
+    """One line per item as it comes, then a summary. Keeps a number per item and nothing else.
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._main: tuple[str, float, float] | None = None  # what the first column shows: name, worst, best
+    names: the algorithms of the run. With verdicts a line shows those; without, as many scores as fit.
+    """
+
+    def __init__(self, console: Console, names: Sequence[str], *, verdicts: bool) -> None:
+        self._console, self._verdicts = console, verdicts
+        scores = [_Column(n, *_ends(index()[base(n)]["scale"])) for n in names if index()[base(n)]["answers"] == "score"]
+        self._columns = [QUALITY] if verdicts else scores[: self._fits(scores)]
         self._values = array("d")
-        self._worst: list[tuple[float, str, float]] = []  # a heap: (badness, path, value)
+        self._worst: list[tuple[float, str]] = []  # a heap of the worst: (how good, negated; path)
         self._origins: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._count = self._broken = 0
 
+    def _fits(self, scores: Sequence[_Column]) -> int:
+        """How many scores leave room for the name; piped text has all."""
+        room = self._console.width - 50 if self._console.is_terminal else 10**6
+        wide = 0
+        for number, column in enumerate(scores[1:], 1):
+            wide += column.width + 2
+            if wide > room:
+                return number
+        return len(scores)
+
+    def begin(self) -> None:
+        """The legend, and the heads of the columns."""
+        width = max((len(c.name) for c in self._columns), default=0)
+        for c in self._columns:
+            self._print(Text(f"  {c.name:{width}}  {_told(c.worst, c.best, c.unit)}", "dim"))
+        head = "".join(f"  {' ' * (BAR + 1 if not n else 0)}{c.name:>{c.width}}" for n, c in enumerate(self._columns))
+        self._print(Text(head + ("  origin           " if self._verdicts else "") + "  file", "bold"))
+
     def add(self, row: Row) -> None:
         self._count += 1
-        scores = _columns(row)
-        if self._main is None and scores:
-            self._begin(scores, origin=bool(row["verdicts"]["origin"]))
-        self._tally(row, scores)
-        path, width = printable(row["path"]), self._console.width
-        line = Text(no_wrap=True, overflow="ignore")
-        if not scores and row["errors"]:
-            line.append("  not assessed  ", "yellow")
-        for number, (name, value, good, worst, best) in enumerate(scores[: self._fits(scores)]):
+        found = {r["name"]: (float(r["value"]), r["good"]) for r in row["results"] if r["value"] is not None}
+        if quality := row["verdicts"]["quality"]:
+            found[QUALITY.name] = (quality["score"], quality["score"] / 100)
+        self._tally(row, found)
+        line = Text()
+        for number, c in enumerate(self._columns):
+            value, good = found.get(c.name, (None, None))
+            line.append("  ")
             if number == 0:
-                line.append("  ").append_text(_bar(good, 10, self._console)).append(f" {_figure(value):>{_digits(worst, best)}}", "bold")
-            else:
-                line.append(f"  {_figure(value):>{max(len(name) + 2, 8)}}")
-        if origin := row["verdicts"]["origin"]:
-            line.append(f"  {MARKS[origin['label']]} {origin['label']:15}")
-        line.append("  ").append(_short(path, width - line.cell_len - 2) if self._console.is_terminal else path)
-        self._console.print(line, soft_wrap=True)
+                line.append_text(_bar(good, BAR, self._console)).append(" ")
+            line.append(f"{'–' if value is None else c.figure(value):>{c.width}}", "" if number else "bold")
+        if self._verdicts:
+            label = (row["verdicts"]["origin"] or {}).get("label", "")
+            line.append(f"  {MARKS.get(label, '–')} {label:15}")
+        path = printable(row["path"])
+        line.append("  ").append(_short(path, self._console.width - line.cell_len - 2) if self._console.is_terminal else path)
+        self._print(line)
         for error in row["errors"]:
-            self._console.print(Padding(_error(error), (0, 0, 0, 4)))
+            text = Text.assemble("    ! ", (printable(error["what"]), "yellow"), f": {printable(error['says'])}")
+            self._console.print(
+                Padding(_error(error), (0, 0, 0, 4)) if self._console.is_terminal else text, soft_wrap=not self._console.is_terminal
+            )
 
-    def _fits(self, scores: list[_Score]) -> int:
-        """How many scores leave room for the name; piped text has all."""
-        if not self._console.is_terminal:
-            return len(scores)
-        room = self._console.width - 62
-        return 1 + max(0, min(len(scores) - 1, room // 12))
+    def _print(self, line: Text) -> None:
+        self._console.print(line, soft_wrap=True)
 
-    def _begin(self, scores: list[_Score], *, origin: bool) -> None:
-        name, _, _, worst, best = scores[0]
-        self._main = (name, worst, best)
-        shown = scores[: self._fits(scores)]
-        legend = "   ".join(f"{n} {_scale(w, b)} {_way(w, b)}" for n, _, _, w, b in shown)
-        self._console.print(Text(f"  {legend}", "dim"))
-        width = 12 + _digits(worst, best)
-        head = f"  {name[:width]:{width - 1}}" + "".join(f"  {n:>{max(len(n) + 2, 8)}}" for n, *_ in shown[1:])
-        self._console.print(Text(head + ("  origin           " if origin else "") + "  file", "bold"), soft_wrap=True)
-
-    def _tally(self, row: Row, scores: list[_Score]) -> None:
+    def _tally(self, row: Row, found: dict[str, tuple[float, float]]) -> None:
         if row["errors"]:
             self._broken += 1
             self._failed.update(f"{e['what']}: {e['kind']}" for e in row["errors"])
         if row["verdicts"]["origin"]:
             self._origins[row["verdicts"]["origin"]["label"]] += 1
-        for name, value, _, worst, best in scores:
-            if self._main and name == self._main[0]:
-                self._values.append(value)
-                entry = (value if worst > best else -value, printable(row["path"]), value)
-                if len(self._worst) < WORST:
-                    self._worst.append(entry)
-                    self._worst.sort()
-                else:
-                    heappushpop(self._worst, entry)
+        if self._columns and self._columns[0].name in found:
+            first = self._columns[0]
+            value = found[first.name][0]
+            self._values.append(value)
+            entry = (-value if first.best > first.worst else value, printable(row["path"]))
+            (heappush if len(self._worst) < WORST else heappushpop)(self._worst, entry)
 
     def close(self) -> None:
         """The summary."""
@@ -120,31 +133,42 @@ class Lines:
         table.add_column(style="dim")
         table.add_column(overflow="fold")
         table.add_row("files", f"{self._count:,}")
-        if self._main:
-            name, worst, best = self._main
-            middle = f"median {_figure(median(self._values))}" if self._values else "none"
-            table.add_row(name, f"{middle}, from {_figure(min(self._values))} to {_figure(max(self._values))}  ({_told(worst, best)})")
+        if self._values:
+            first = self._columns[0]
+            middle, low, high = (first.figure(v) for v in (median(self._values), min(self._values), max(self._values)))
+            table.add_row(first.name, f"median {middle}, from {low} to {high}; {_told(first.worst, first.best, first.unit)}")
+            for place, (badness, path) in enumerate(sorted(self._worst, reverse=True)[: self._count // 2]):
+                value = -badness if first.best > first.worst else badness
+                table.add_row("" if place else "worst", Text(f"{first.figure(value):>{first.width}}  {path}"))
         if self._origins:
             table.add_row("origin", ", ".join(f"{n:,} {label}" for label, n in self._origins.most_common()))
-        if self._count > 1:
-            for place, (_, path, value) in enumerate(sorted(self._worst, reverse=True)):
-                table.add_row("" if place else "worst", Text(f"{_figure(value):>6}  {path}"))
         if self._broken:
             kinds = ", ".join(f"{n:,}× {what}" for what, n in self._failed.most_common(5))
             table.add_row(Text("errors", "yellow"), f"in {self._broken:,} of {self._count:,} files: {printable(kinds)}")
-        self._console.print(Padding(table, (1, 0, 0, 2)))
+        self._console.print()
+        self._console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
-_Score = tuple[str, float, float, float, float]  # name, value, good (0..1), worst, best
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    worst: float
+    best: float
+    unit: str
+
+    @property
+    def width(self) -> int:
+        return max(len(self.name), 6)
+
+    def figure(self, value: float) -> str:
+        return f"{value:.0f}" if self.name == QUALITY.name else _figure(value)
 
 
-def _columns(row: Row) -> list[_Score]:
-    """The headline first, if there is one, and then every number."""
-    quality = row["verdicts"]["quality"]
-    first: list[_Score] = [("quality", quality["score"], quality["score"] / 100, 0.0, 100.0)] if quality else []
-    numbers = [r for r in row["results"] if r["value"] is not None]
-    ends = [(float(r["scale"]["worst"]), float(r["scale"]["best"])) for r in numbers]
-    return first + [(r["name"], float(r["value"]), r["good"], *e) for r, e in zip(numbers, ends, strict=True)]
+QUALITY = _Column("quality", 0, 100, "")
+
+
+def _ends(scale: Row) -> tuple[float, float, str]:
+    return float(scale["worst"]), float(scale["best"]), str(scale["unit"])
 
 
 def _facts(row: Row) -> Text:
@@ -191,15 +215,16 @@ def _origin(origin: Row) -> list[RenderableType]:
             out.append(Text("Nothing that was found says where this picture came from.", "dim"))
     for title, found in groups.items():
         if found:
-            out += [Text(title), *(_evidence(e) for e in found)]
+            out += [Text(title), *(_evidence(e, sure=title in ("For", "Worth knowing")) for e in found)]
     if origin["unavailable"]:
         out += [Text("Could not be asked"), *(_hanging(Text(printable(says), "dim"), "-") for says in origin["unavailable"])]
     return out
 
 
-def _evidence(e: Row) -> RenderableType:
+def _evidence(e: Row, *, sure: bool = False) -> RenderableType:
+    """sure: the title above has said where it points."""
     text = Text(printable(e["says"]))
-    tags = [WEIGHTS[e["weight"]], f"points to {e['points_to']}"] if e["points_to"] else []
+    tags = [e["weight"], *([] if sure else [f"points to {e['points_to']}"])] if e["points_to"] else []
     if e["llr"] is not None:
         tags.append(f"log likelihood ratio {_figure(float(e['llr']))}")
     text.append(f" [{', '.join(tags)}]" if tags else "", "dim")
@@ -222,8 +247,8 @@ def _scores(scores: list[Row], console: Console) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("measure", overflow="fold")
     table.add_column("value", justify="right")
-    table.add_column("better", justify="left")
-    table.add_column("scale", justify="left")
+    table.add_column("better")
+    table.add_column("scale")
     table.add_column("poor to good" if wide else "good", width=16 if wide else 8, no_wrap=True)
     for r in scores:
         worst, best = float(r["scale"]["worst"]), float(r["scale"]["best"])
@@ -232,7 +257,9 @@ def _scores(scores: list[Row], console: Console) -> Table:
     return table
 
 
-def _bar(good: float, width: int, console: Console) -> Text:
+def _bar(good: float | None, width: int, console: Console) -> Text:
+    if good is None:
+        return Text(" " * width)
     full = round(good * width)
     mark, rest = ("#", ".") if console.options.ascii_only else ("━", "─")
     return Text.assemble((mark * full, "cyan"), (rest * (width - full), "bright_black"))
@@ -241,11 +268,7 @@ def _bar(good: float, width: int, console: Console) -> Text:
 def _figure(value: float) -> str:
     if isinf(value):
         return "∞" if value > 0 else "-∞"
-    return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
-
-
-def _digits(worst: float, best: float) -> int:
-    return 3 if (worst, best) == (0, 100) else 6
+    return f"{value:.0f}" if 100 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
 def _scale(worst: float, best: float) -> str:
@@ -257,8 +280,8 @@ def _way(worst: float, best: float) -> str:
     return "↑ higher" if best > worst else "↓ lower"
 
 
-def _told(worst: float, best: float) -> str:
-    return f"{_scale(worst, best)}, {'higher' if best > worst else 'lower'} is better"
+def _told(worst: float, best: float, unit: str) -> str:
+    return f"{_scale(worst, best)}{' ' + unit if unit else ''}, {_way(worst, best)} is better"
 
 
 def _name(path: str) -> str:
@@ -268,9 +291,3 @@ def _name(path: str) -> str:
 def _short(path: str, room: int) -> str:
     """The end of a path says most."""
     return path if len(path) <= room else "…" + path[len(path) - max(room - 1, 8) :]
-
-
-def says(name: str) -> str:
-    """What an algorithm tells a person, from its card; "" for one that is not ours."""
-    row: dict[str, Any] = index().get(base(name), {})
-    return str(row.get("says", ""))

@@ -1,0 +1,37 @@
+"""Overexposure."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from assay.catalog import carded
+from assay.ops.degrading import closed, opened, to_linear, to_srgb, within
+from assay.types import AlterCard
+
+
+@carded(
+    AlterCard(
+        name="overexpose",
+        version="1",
+        takes=("image",),
+        knob="stops",
+        levels=(0.5, 1, 1.5, 2, 3),
+        unit="stops",
+        paper="textbook: one stop is a factor of two in linear light",
+    )
+)
+def overexpose(x: Tensor, *, stops: float = 1.0) -> Tensor:
+    """Too much light: everything is brighter, and highlights burn out to white.
+
+    x: N×C×H×W, sRGB; float in [0, 1] or uint8. Returns the same shape, dtype and device.
+    stops: how much more light, 0..10; each is a factor of two in linear light. 0 changes nothing.
+    Raises BadInput.
+
+    >>> import torch
+    >>> overexpose(torch.tensor([[[[0.2, 0.5, 0.9]]]]), stops=1)
+    tensor([[[[0.2854, 0.6858, 1.0000]]]])
+    """
+    pixels = opened(x)
+    if within("stops", stops, 0, 10, "stops") > 0:
+        pixels = to_srgb(to_linear(pixels) * 2**stops)
+    return closed(pixels, like=x)

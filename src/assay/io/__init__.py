@@ -1,0 +1,1 @@
+"""Files in: which ones (`find`), and what they show (`decode`)."""

@@ -1,0 +1,92 @@
+"""Regions of pixels that agree, and how surprising their agreement is (a-contrario tests)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import find_objects, label, maximum_filter, minimum_filter
+from scipy.special import gammaln, logsumexp
+
+EIGHT = np.ones((3, 3), dtype=bool)  # neighbours of a pixel, diagonals included
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """Pixels of one class that hang together. x, y: the upper left corner of the box; mask: the pixels in the box."""
+
+    of: int
+    x: int
+    y: int
+    mask: NDArray[np.bool_]
+
+    @property
+    def size(self) -> int:
+        return int(self.mask.sum())
+
+    @property
+    def width(self) -> int:
+        return int(self.mask.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.mask.shape[0])
+
+
+def log10_tail(n: int, k: int, p: float) -> float:
+    """log10 of the probability that a binomial variable of n draws with chance p is at least k; exact far below 1e-308."""
+    if k <= 0:
+        return 0.0
+    if k > n:
+        return -float("inf")
+    i = np.arange(k, n + 1, dtype=np.float64)
+    terms = gammaln(n + 1) - gammaln(i + 1) - gammaln(n - i + 1) + i * np.log(p) + (n - i) * np.log1p(-p)
+    return min(0.0, float(logsumexp(terms)) / float(np.log(10)))
+
+
+def tally(classes: NDArray[np.uint8], *, cell: int) -> NDArray[np.int64]:
+    """How many pixels of each class lie in each cell×cell square: 256×⌈H/cell⌉×⌈W/cell⌉."""
+    h, w = classes.shape
+    rows, columns = -(-h // cell), -(-w // cell)
+    out = np.empty((256, rows, columns), dtype=np.int64)
+    at = np.arange(w) // cell
+    for r in range(rows):  # row by row of cells, because the indices are eight times as large as the pixels
+        strip = classes[r * cell : (r + 1) * cell].astype(np.int64) * columns + at
+        out[:, r] = np.bincount(strip.ravel(), minlength=256 * columns).reshape(256, columns)
+    return out
+
+
+def grow(classes: NDArray[np.uint8], wanted: Iterable[int], *, radius: int, least: int, counts: NDArray[np.int64]) -> Iterator[Region]:
+    """The connected regions of each wanted class with at least `least` pixels.
+
+    Two pixels of a class are neighbours up to `radius` apart in each direction (radius odd). That equals plain
+    8-connection after every pixel is made a square of side `radius`: two such squares touch or overlap exactly when
+    their centres are at most `radius` apart.
+    counts: `tally` with cells of radius + 1. Neighbours lie in the same or in touching cells, so a group of touching
+    cells holds whole regions, and one with fewer than `least` pixels of the class is passed over unseen.
+    """
+    cell = radius + 1
+    for of in wanted:
+        groups, found = label(counts[of] > 0, EIGHT)
+        held = np.bincount(groups.ravel(), counts[of].ravel(), minlength=found + 1)
+        for number, box in enumerate(find_objects(groups), start=1):
+            if held[number] < least:
+                continue
+            y, x = box[0].start * cell, box[1].start * cell
+            mask = classes[y : box[0].stop * cell, x : box[1].stop * cell] == of
+            inside = np.repeat(np.repeat(groups[box] == number, cell, 0), cell, 1)
+            mask &= inside[: mask.shape[0], : mask.shape[1]]
+            parts, _ = label(maximum_filter(mask, radius), EIGHT)
+            parts[~mask] = 0
+            sizes = np.bincount(parts.ravel())
+            for part, where in enumerate(find_objects(parts), start=1):
+                if where is not None and sizes[part] >= least:
+                    yield Region(of, x + where[1].start, y + where[0].start, parts[where] == part)
+
+
+def closed(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """The mask with every gap filled that a side×side square does not fit into (a morphological closing)."""
+    around = np.pad(mask, side)  # beyond the box there is nothing, which must not count as full
+    return np.asarray(minimum_filter(maximum_filter(around, side), side), dtype=bool)[side:-side, side:-side]

@@ -1,0 +1,307 @@
+"use strict";
+const $ = (id) => document.getElementById(id);
+const parse = (node) => JSON.parse(node.textContent);
+const cards = [...document.querySelectorAll("script.card")].map((node, n) => ({ ...parse(node), n }));
+const about = parse($("about"));
+const single = cards.length === 1;
+
+/* Elements are built from nodes and text, never from strings of markup: a file may be called "<script>". */
+function make(space, tag, attributes, children) {
+  const [name, ...classes] = tag.split(".");
+  const node = space ? document.createElementNS(space, name || "g") : document.createElement(name || "div");
+  if (classes.length) node.setAttribute("class", classes.join(" "));
+  for (const [key, value] of Object.entries(attributes || {})) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false && c !== ""));
+  return node;
+}
+const h = (tag, attributes, ...children) => make(null, tag, attributes, children);
+const s = (tag, attributes, ...children) => make("http://www.w3.org/2000/svg", tag, attributes, children);
+
+const figure = (v) => {
+  v = Number(v);
+  if (!isFinite(v)) return v > 0 ? "∞" : "−∞";
+  const text = Math.abs(v) >= 1000 ? Math.round(v).toLocaleString("en") : String(Number(v.toPrecision(4)));
+  return text.replace("-", "−");
+};
+const percent = (p) => (p > 0 && p < 0.01 ? "<1%" : p < 1 && p > 0.99 ? ">99%" : `${Math.round(p * 100)}%`);
+const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
+const higher = (worst, best) => Number(best) > Number(worst);
+const way = (worst, best) => (higher(worst, best) ? "↑ higher is better" : "↓ lower is better");
+const scale = (worst, best) => (higher(worst, best) ? [worst, best] : [best, worst]).map(figure).join(" to ");
+const parts = (path) => { const at = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")); return [path.slice(0, at + 1), path.slice(at + 1) || path]; };
+const unseen = (text) => text.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`);
+const size = (n) => (n < 1e3 ? `${n} bytes` : n < 1e6 ? `${(n / 1e3).toFixed(1)} kB` : `${(n / 1e6).toFixed(1)} MB`);
+const panel = (title, ...children) => h("section.panel", {}, title && h("h2", {}, title), ...children);
+const brand = () => h(".brand", {}, s("svg", { viewBox: "0 0 18 18", "aria-hidden": "true" },
+  s("circle", { cx: 9, cy: 9, r: 7.5, fill: "none", stroke: "currentColor", "stroke-width": 2 }), s("circle", { cx: 9, cy: 9, r: 3, fill: "currentColor" })), "Assay");
+
+const SHAPES = { "camera original": "M9 2a7 7 0 1 0 .01 0z", edited: "M9 1 17 9 9 17 1 9z", generated: "M9 2 17 16H1z", inconclusive: "M9 2a7 7 0 1 0 .01 0z" };
+const glyph = (label) => s(`svg.glyph.${label.replace(" ", "-")}`, { viewBox: "-1 -1 20 20", "aria-hidden": "true" }, s("path", { d: SHAPES[label] }));
+
+/* ---- one file ---- */
+
+function ring(quality) {
+  const r = 56, around = 2 * Math.PI * r, [low, high] = quality.interval.map((v) => v / 100), at = quality.score / 100;
+  const arc = (kind, from, to) => s(`circle.${kind}`, { cx: 66, cy: 66, r, transform: "rotate(-90 66 66)",
+    "stroke-dasharray": `${Math.max(0, to - from) * around} ${around}`, "stroke-dashoffset": -from * around });
+  const told = `Quality ${Math.round(quality.score)} of 100, likely between ${Math.round(low * 100)} and ${Math.round(high * 100)}`;
+  return s("svg.ring", { viewBox: "0 0 132 132", role: "img", "aria-label": told },
+    s("circle.track", { cx: 66, cy: 66, r }), arc("mark", 0, Math.min(low, at)), arc("band", low, high), arc("mark", Math.max(0, at - 0.012), at),
+    s("text", { x: 66, y: 78 }, String(Math.round(quality.score))), s("text.of", { x: 66, y: 97 }, "of 100"));
+}
+
+function qualityPanel(quality) {
+  const [low, high] = quality.interval.map(Math.round);
+  return panel("Quality",
+    h(".headline", {}, ring(quality), h("div", {}, h("p", {}, `Likely between ${low} and ${high}.`), h("small", {}, "0 is worst, 100 is best. The light band on the ring is the interval."))),
+    quality.reasons.length > 0 && [h("h3", {}, "What pulls it down"), h("ul.reasons", {}, quality.reasons.map((r) => h("li", {}, r)))]);
+}
+
+function evidenceList(list, sure) {
+  return h("ul.evidence", {}, list.map((e) => {
+    const odds = e.llr === null ? null : `likelihood ratio ${figure(Math.exp(Number(e.llr)))}`;
+    const points = e.points_to && !sure ? `points to ${e.points_to}` : null;
+    const tag = e.points_to && [h("b", {}, e.weight), points, odds].filter(Boolean).flatMap((t, i) => (i ? [" · ", t] : [t]));
+    return h(`li.${e.weight}`, {}, e.says, tag && h("span.tag", {}, "  ", tag), e.caveat && h("small", {}, e.caveat));
+  }));
+}
+
+function originPanel(origin) {
+  const { label, evidence } = origin, chance = origin.probability_generated;
+  const pointing = evidence.filter((e) => e.points_to), notes = evidence.filter((e) => !e.points_to);
+  const open = label === "inconclusive";
+  const group = (title, list, sure) => list.length > 0 && [h("h3", {}, title), evidenceList(list, sure)];
+  return panel("Origin", h(".label", {}, glyph(label), label),
+    chance !== null && h("p.soft", {}, `Chance of being generated ${percent(chance)}${origin.interval ? `, likely ${origin.interval.map(percent).join(" to ")}` : ""}.`),
+    open && h("p.soft", {}, pointing.length ? "What was found does not decide where this picture came from." : "Nothing in the file says where this picture came from. That is common, and says nothing against it."),
+    open ? group("What was found", pointing) : [group("For", pointing.filter((e) => e.points_to === label), true), group("Against", pointing.filter((e) => e.points_to !== label))],
+    group("Worth knowing", notes, true),
+    origin.unavailable.length > 0 && [h("h3", {}, "Could not be asked"), h("ul.evidence", {}, origin.unavailable.map((t) => h("li.soft", {}, t)))]);
+}
+
+function viewer(full, name) {
+  const image = h("img", { src: full.photo, alt: name, width: full.size[0], height: full.size[1] });
+  const stage = h(".stage", {}, image), read = h(".read"), chips = h(".chips", { role: "group", "aria-label": "What lies over the photograph" });
+  stage.style.maxWidth = `min(100%, ${Math.max(200, Math.round((560 * full.size[0]) / full.size[1]))}px)`;
+  const show = (map, button) => {
+    for (const b of chips.children) b.setAttribute("aria-pressed", b === button);
+    stage.replaceChildren(image);
+    read.replaceChildren();
+    if (!map) return;
+    const over = h(`img.over${Math.max(...map.size) < 200 ? ".coarse" : ""}`, { src: map.image, alt: `${map.name}: ${map.says}` });
+    const slider = h("input", { type: "range", min: 0, max: 100, value: 75, "aria-label": "How much of the map to show", oninput: () => { over.style.opacity = slider.value / 100; } });
+    over.style.opacity = 0.75;
+    stage.append(over);
+    read.append(h("p", {}, map.says));
+    if (map.ends) read.append(h(".legend", {}, map.ends[0], h("i"), map.ends[1]));
+    read.append(h("label.mix", {}, "photo", slider, "map"));
+  };
+  for (const map of [null, ...full.maps]) {
+    const button = h("button", { type: "button", onclick: () => show(map, button) }, map ? map.name : "Photo");
+    chips.append(button);
+  }
+  const asked = full.maps.findIndex((m) => m.name === state().get("map"));
+  show(full.maps[asked], chips.children[asked + 1]);
+  return h("section.panel.viewer", {}, stage, full.maps.length > 0 && chips, read);
+}
+
+function range(good) {
+  const at = 6 + good * 178;
+  return h(".range", {}, s("svg", { viewBox: "0 0 190 14", role: "img", "aria-label": `${percent(good)} of the way from poor to good` },
+    s("line.track", { x1: 6, x2: 184, y1: 7, y2: 7 }), s("line.done", { x1: 6, x2: at, y1: 7, y2: 7 }), s("circle", { cx: at, cy: 7, r: 6 })));
+}
+
+function measures(scores) {
+  return panel("Measures", h("table.measures", {},
+    h("thead", {}, h("tr", {}, ["Measure", "Value", "Scale", "Usual range"].map((t, i) => h(`th.c${i}`, { scope: "col" }, t)))),
+    h("tbody", {}, scores.map((r) => h("tr", {},
+      h("td.name", {}, r.name, h("small", {}, about.says[r.name])),
+      h("td.value", {}, figure(r.value), r.unit && h("span", {}, ` ${r.unit}`), r.interval && h("small", {}, r.interval.map(figure).join(" to "))),
+      h("td.way", {}, way(r.scale.worst, r.scale.best), h("small", {}, scale(r.scale.worst, r.scale.best))),
+      h("td", {}, range(r.good), h(".range.ends", {}, h("span", {}, `${figure(r.scale.usual[0])} poor`), h("span", {}, `good ${figure(r.scale.usual[1])}`))))))));
+}
+
+function fileFacts(row, full) {
+  const m = row.media || {};
+  const turned = ["", "upright", "mirrored", "turned by 180°", "flipped", "mirrored and turned left", "turned right", "mirrored and turned right", "turned left"];
+  const facts = [
+    ["Format", m.format], ["Size", m.width && `${m.width.toLocaleString("en")} × ${m.height.toLocaleString("en")} pixels`], ["Weight", full.bytes && size(full.bytes)],
+    ["Colours", m.mode && `${m.mode}, ${m.bit_depth} bit${m.alpha ? ", with transparency" : ""}`], ["Colour profile", m.format && (m.icc || "none, taken as sRGB")],
+    ["Orientation", m.orientation > 1 && `${turned[m.orientation]} as stored (EXIF ${m.orientation})`], ["Frames", m.frames > 1 && m.frames], ["Compared with", row.reference && unseen(row.reference)],
+  ].filter(([, v]) => v);
+  return panel("File", h("dl.facts", {}, facts.map(([k, v]) => h("div", {}, h("dt", {}, k), h("dd", {}, String(v)))),
+    (m.notes || []).length > 0 && h(".full", {}, h("dt", {}, "Notes"), m.notes.map((t) => h("dd", {}, t))),
+    row.sha256 && h(".full", {}, h("dt", {}, "SHA-256"), h("dd", {}, h("code", {}, row.sha256)))));
+}
+
+function methods(row) {
+  const spoken = row.results.filter((r) => r.evidence.length || Object.keys(r.data).length);
+  return spoken.length > 0 && panel("Findings by method", spoken.map((r) => h("details", {}, h("summary", {}, r.name, h("small", {}, `  version ${r.version}`)),
+    about.says[r.name] && h("p.soft", {}, about.says[r.name]), r.evidence.length > 0 && evidenceList(r.evidence),
+    Object.keys(r.data).length > 0 && h("pre", {}, JSON.stringify(r.data, null, 1)))));
+}
+
+function story(n) {
+  const full = parse($(`item${n}`)), { row } = full, [folder, name] = parts(unseen(row.path));
+  const { quality, origin } = row.verdicts, scores = row.results.filter((r) => r.scale);
+  const m = row.media, facts = m && [m.format, `${m.width} × ${m.height}`, full.bytes && size(full.bytes)].filter(Boolean).join(" · ");
+  const missing = m && !full.photo && panel("Photo", cards[n].thumb && h("img", { src: cards[n].thumb, alt: name }),
+    h("p.soft", {}, `This report holds the photographs and maps of its first ${plural(about.maps, "file")}. To see those of this one, make a report of this file alone, or raise --maps.`));
+  const errors = row.errors.length > 0 && h("section.panel.warn", {}, h("h2", {}, "Could not be done"), h("ul", {}, row.errors.map((e) => h("li", {}, h("b", {}, e.what), ` – ${unseen(e.says)}`))));
+  const left = [full.photo ? viewer(full, name) : missing, scores.length > 0 && measures(scores)].filter(Boolean);
+  const right = [quality && qualityPanel(quality), origin && originPanel(origin), errors, methods(row), (m || row.sha256) && fileFacts(row, full)].filter(Boolean);
+  return [h("h1", {}, name), h("p.lead", {}, [folder, facts].filter(Boolean).join(" · ")),
+    h(`.story${left.length ? "" : ".alone"}`, {}, left.length > 0 && h(".stack.first", {}, left), h(".stack", {}, right))];
+}
+
+/* ---- many files: the state lives in the address, after the # ---- */
+
+const state = () => new URLSearchParams(location.hash.slice(1));
+const names = [...new Set(cards.flatMap((c) => Object.keys(c.scores)))];
+const judged = cards.some((c) => c.quality !== null);
+const main = judged ? "quality" : names[0];
+const value = (card, name) => (name === "quality" ? card.quality : name in card.scores ? Number(card.scores[name][0]) : null);
+const good = (card, name) => (name === "quality" ? (card.quality === null ? null : card.quality / 100) : name in card.scores ? card.scores[name][1] : null);
+const ends = (name) => { if (name === "quality") return [0, 100]; const c = cards.find((k) => name in k.scores); return c.scores[name].slice(3); };
+const unit = (name) => (name === "quality" ? "" : cards.find((k) => name in k.scores).scores[name][2]);
+let shown = [];
+
+function histogram(name) {
+  const all = cards.map((c) => value(c, name)).filter((v) => v !== null && isFinite(v));
+  if (!all.length) return null;
+  const [low, high] = name === "quality" ? [0, 100] : [Math.min(...all), Math.max(...all)];
+  const bins = new Array(20).fill(0);
+  for (const v of all) bins[Math.min(19, Math.floor(((v - low) / (high - low || 1)) * 20))] += 1;
+  const top = Math.max(...bins);
+  const told = `${plural(all.length, "file")} by ${name}, from ${figure(low)} to ${figure(high)}; most lie between ${figure(low + (bins.indexOf(top) / 20) * (high - low))} and ${figure(low + ((bins.indexOf(top) + 1) / 20) * (high - low))}`;
+  return [s("svg.histogram", { viewBox: "0 0 400 112", preserveAspectRatio: "none", role: "img", "aria-label": told },
+    bins.map((n, i) => { const tall = n ? Math.max(3, (n / top) * 108) : 0; return s("g", {}, s("title", {}, `${plural(n, "file")}: ${figure(low + (i / 20) * (high - low))} to ${figure(low + ((i + 1) / 20) * (high - low))}`),
+      s("rect.base", { x: i * 20 + 1.5, y: 110, width: 17, height: 2 }), s("rect", { x: i * 20 + 1.5, y: 112 - tall, width: 17, height: tall, rx: 2 })); })),
+  h(".ends", {}, h("span", {}, figure(low)), h("span", {}, way(...ends(name))), h("span", {}, figure(high)))];
+}
+
+function overview() {
+  const all = cards.map((c) => value(c, main)).filter((v) => v !== null).sort((a, b) => a - b);
+  const half = all.length >> 1, median = all.length % 2 ? all[half] : (all[half - 1] + all[half]) / 2;
+  const failed = cards.filter((c) => c.errors.length).length, origins = Object.keys(SHAPES).map((o) => [o, cards.filter((c) => c.origin === o).length]).filter(([, n]) => n);
+  const number = (big, small) => h(".figure", {}, h(".big", {}, big), h("small", {}, small));
+  return h("section.panel.overview", {},
+    h("div", {}, all.length > 0 && number(main === "quality" ? Math.round(median) : figure(median), `median ${main}${unit(main) ? `, ${unit(main)}` : ""}`),
+      number(cards.length.toLocaleString("en"), failed ? `files, ${failed.toLocaleString("en")} with errors` : "files")),
+    all.length > 0 && h(".spread", {}, h("h2", {}, `${main === "quality" ? "Quality" : main}, ${scale(...ends(main))}`), histogram(main)),
+    origins.length > 0 && h("div", {}, h("h2", {}, "Origin"), h("ul.counts", {}, origins.map(([o, n]) => h("li", {}, glyph(o), o, h("b", {}, n.toLocaleString("en")))))));
+}
+
+function cardOf(card) {
+  const name = parts(unseen(card.path))[1], many = h(".row.sorted");
+  const bar = main && good(card, main) !== null && s("svg.mini", { viewBox: "0 0 100 5", preserveAspectRatio: "none", "aria-hidden": "true" },
+    s("rect.track", { width: 100, height: 5, rx: 2.5 }), s("rect.done", { width: Math.max(2, 100 * good(card, main)), height: 5, rx: 2.5 }));
+  const node = h("a", { href: "#", title: unseen(card.path) },
+    card.thumb ? h(".thumb", {}, h("img", { src: card.thumb, alt: "", loading: "lazy", decoding: "async" })) : h(".thumb.none", {}, h("span", {}, card.errors.length ? "no picture" : "")),
+    h(".text", {}, h(".file", {}, name),
+      bar && h(".row", {}, h("b", {}, main === "quality" ? Math.round(card.quality) : figure(value(card, main))), bar),
+      card.origin && h(".row", {}, glyph(card.origin), card.origin), many,
+      card.errors.length > 0 && h(".row.oops", {}, card.thumb ? plural(card.errors.length, "error") : unseen(card.errors[0]).slice(0, 140))));
+  node.addEventListener("click", (event) => { if (!event.metaKey && !event.ctrlKey) { event.preventDefault(); change({ item: card.n }); } });
+  return { node, many, text: card.path.toLowerCase() };
+}
+
+function change(what, push = true) {
+  const now = state();
+  for (const [key, v] of Object.entries(what)) (v === "" || v === null || v === false) ? now.delete(key) : now.set(key, v);
+  history[push ? "pushState" : "replaceState"](null, "", `#${now}`);
+  apply();
+}
+
+const SORTS = [["name", "name"], ...(judged ? [["quality", "quality"]] : []), ...names.map((n) => [n, n]), ["order", "order of the run"]];
+const tools = {};
+const worstFirst = (key) => key !== "name" && key !== "order";
+
+function toolbar() {
+  const set = (key, read = (e) => e.target.value) => (e) => change({ [key]: read(e) }, false);
+  const origins = Object.keys(SHAPES).filter((o) => cards.some((c) => c.origin === o));
+  tools.text = h("input", { type: "search", placeholder: "Find by name", "aria-label": "Find by name", oninput: set("text") });
+  tools.origin = h("select", { "aria-label": "Origin", onchange: set("origin") }, h("option", { value: "" }, "any origin"), origins.map((o) => h("option", { value: o }, o)));
+  tools.min = h("input", { type: "number", min: 0, max: 100, placeholder: "0", "aria-label": "Lowest quality", oninput: set("min") });
+  tools.max = h("input", { type: "number", min: 0, max: 100, placeholder: "100", "aria-label": "Highest quality", oninput: set("max") });
+  tools.failed = h("input", { type: "checkbox", onchange: set("failed", (e) => e.target.checked && "1") });
+  tools.sort = h("select", { "aria-label": "Sort by", onchange: set("sort") }, SORTS.map(([v, t]) => h("option", { value: v }, t)));
+  tools.turn = h("button", { type: "button", onclick: () => change({ turn: state().get("turn") ? "" : "1" }, false) });
+  return h(".bar", { role: "search" }, tools.text, origins.length > 1 && tools.origin,
+    judged && h("label.span", {}, "Quality", tools.min, "to", tools.max), cards.some((c) => c.errors.length) && h("label", {}, tools.failed, "errors only"),
+    h("label.span", {}, "Sort by", tools.sort), tools.turn);
+}
+
+function apply() {
+  const now = state(), get = (key, other = "") => now.get(key) ?? other;
+  if (!single) list(now, get);
+  const item = now.get("item"), dialog = $("dialog"), n = Number(item);
+  if (!single && item !== null && cards[n]) open(n);
+  else if (dialog.open) dialog.close();
+}
+
+function list(now, get) {
+  const key = SORTS.some(([v]) => v === get("sort")) ? get("sort") : judged ? "quality" : SORTS[0][0], turn = get("turn") ? -1 : 1;
+  tools.text.value = get("text"); tools.origin.value = get("origin"); tools.min.value = get("min"); tools.max.value = get("max");
+  tools.failed.checked = get("failed") === "1"; tools.sort.value = key;
+  const first = worstFirst(key) ? (turn > 0 ? "worst first" : "best first") : turn > 0 ? "first to last" : "last to first";
+  tools.turn.textContent = first; tools.turn.setAttribute("aria-label", `Order: ${first}. Turn around`);
+  const text = get("text").toLowerCase(), low = get("min") === "" ? null : Number(get("min")), high = get("max") === "" ? null : Number(get("max"));
+  shown = cards.filter((c) => c.view.text.includes(text) && (!get("origin") || c.origin === get("origin")) && (!tools.failed.checked || c.errors.length)
+    && (low === null || (c.quality !== null && c.quality >= low)) && (high === null || (c.quality !== null && c.quality <= high)));
+  const way = worstFirst(key) && !higher(...ends(key)) ? -1 : 1;
+  const order = (a, b) => {
+    if (key === "name") return turn * a.path.localeCompare(b.path, "en", { numeric: true });
+    if (key === "order") return turn * (a.n - b.n);
+    const x = value(a, key), y = value(b, key);
+    if (x === null || y === null) return (x === null) - (y === null) || a.n - b.n;  /* files without an answer come last, either way */
+    return (x === y ? 0 : x < y ? -1 : 1) * turn * way || a.n - b.n;
+  };
+  shown.sort(order);
+  for (const c of shown) c.view.many.replaceChildren(...(worstFirst(key) && key !== main && value(c, key) !== null ? [`${key} ${figure(value(c, key))} ${unit(key)}`] : []));
+  for (const c of shown) c.view.many.hidden = !c.view.many.firstChild;
+  const told = worstFirst(key) ? `  ${key}: ${scale(...ends(key))}${unit(key) ? ` ${unit(key)}` : ""}, ${higher(...ends(key)) ? "higher" : "lower"} is better.` : "";
+  $("found").textContent = (shown.length === cards.length ? plural(cards.length, "file") : `${shown.length.toLocaleString("en")} of ${plural(cards.length, "file")}`) + "." + told;
+  $("grid").replaceChildren(...shown.map((c) => c.view.node));
+}
+
+function open(n) {
+  const dialog = $("dialog"), at = shown.findIndex((c) => c.n === n);
+  if (dialog.dataset.n !== String(n) || !dialog.open) {
+    const go = (step) => h("button", { type: "button", "aria-label": step < 0 ? "Previous file" : "Next file", disabled: !shown[at + step], onclick: () => change({ item: shown[at + step].n, map: "" }, false) }, step < 0 ? "←" : "→");
+    dialog.replaceChildren(h(".steer", {}, h("span", {}, at < 0 ? "" : `${at + 1} of ${shown.length}`), go(-1), go(1), h("button", { type: "button", onclick: () => dialog.close() }, "Close")), h(".inside", {}, story(n)));
+    dialog.dataset.n = n;
+  }
+  document.body.classList.add("open");
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+}
+
+function start() {
+  $("footer").append(`Made by Assay ${about.assay}. This page is complete in itself: it loads nothing and sends nothing.`);
+  if (single) {
+    document.title = `${parts(unseen(cards[0].path))[1]} – Assay`;
+    $("main").replaceChildren(brand(), ...story(0).filter(Boolean));
+    return;
+  }
+  document.title = `${plural(cards.length, "file")} – Assay`;
+  const folders = new Set(cards.map((c) => parts(unseen(c.path))[0]));
+  for (const card of cards) card.view = cardOf(card);
+  $("main").replaceChildren(brand(), h("h1", {}, plural(cards.length, "file")), h("p.lead", {}, folders.size === 1 ? [...folders][0] : `from ${plural(folders.size, "folder")}`),
+    overview(), toolbar(), h("p.found", { id: "found", "aria-live": "polite" }), h(".grid", { id: "grid" }));
+  const dialog = $("dialog");
+  dialog.addEventListener("close", () => { document.body.classList.remove("open"); if (state().has("item")) change({ item: "", map: "" }, false); });
+  dialog.addEventListener("click", (e) => { if (e.target === dialog) dialog.close(); });
+  addEventListener("keydown", (e) => {
+    if (!dialog.open || e.target.matches("input, select")) return;
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[e.key], next = step && shown[shown.findIndex((c) => c.n === Number(dialog.dataset.n)) + step];
+    if (next) change({ item: next.n, map: "" }, false);
+  });
+  addEventListener("popstate", apply);
+  addEventListener("hashchange", apply);
+  apply();
+}
+start();
