@@ -273,6 +273,7 @@ def _damaged() -> dict[str, tuple[bytes, Expectation]]:
         "bad-idat-crc.png": _error(p[:-16] + bytes([p[-16] ^ 255]) + p[-15:], "checksum of its PNG chunk 'IDAT'"),
         "no-end.png": _right(p[:-12], noted("without its closing chunk", shape(120, 160))),
         "short-rows.png": _error(png(32, 32, 8, 2, rows[: len(rows) // 2]), "1552 of 3104 bytes"),
+        "short-passes.png": _error(png(32, 32, 8, 2, bytes(404), interlace=1), "404 of 3132 bytes"),
         "short-interlaced.png": _error(png(32, 32, 8, 2, bytes(1500), interlace=1), "cut short"),
         "black.png": _right(encode(np.zeros((9, 9, 3), np.uint8), "PNG"), exactly(np.zeros((9, 9, 3), np.uint8))),
         "bad-exif.jpg": _right(encode(a, "JPEG", exif=damaged_exif()), shape(120, 160)),

@@ -18,7 +18,7 @@ from assay.types import AlterCard
         version="1",
         takes=("image",),
         knob="share",
-        levels=(1, 3, 10, 25, 50),
+        levels=(0.2, 1, 3, 10, 30),
         unit="%",
         paper="textbook: lost macroblocks of a transmission",
     )

@@ -37,6 +37,7 @@ def colour_cast(x: Tensor, *, mired: float = 40.0) -> Tensor:
     pixels = opened(x)
     if within("mired", mired, -100, 350, "mired") and x.shape[1] == 3:
         gains = lamp(1e6 / 6500 + mired) / lamp(1e6 / 6500)
+        gains = gains / (gains * torch.tensor([0.2126, 0.7152, 0.0722])).sum()  # luminance of sRGB: BT.709
         pixels = to_srgb(to_linear(pixels) * gains.to(pixels).view(3, 1, 1))
     return closed(pixels, like=x)
 

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from assay.catalog import carded
-from assay.ops.degrading import CHROMA_TO_RGB, bell, closed, dice, opened, within
-from assay.ops.photo import filter2
+from assay.ops.degrading import CHROMA_TO_RGB, blotches, closed, opened, within
 from assay.types import AlterCard
 
 
@@ -17,12 +16,12 @@ from assay.types import AlterCard
         version="1",
         takes=("image",),
         knob="sigma",
-        levels=(3, 6, 12, 24, 40),
+        levels=(2, 4, 8, 14, 24),
         unit="8-bit steps",
         paper="textbook: correlated chroma noise, as raw converters leave at high ISO",
     )
 )
-def colour_noise(x: Tensor, *, sigma: float = 12.0, grain: float = 2.0, seed: int = 0) -> Tensor:
+def colour_noise(x: Tensor, *, sigma: float = 8.0, grain: float = 2.0, seed: int = 0) -> Tensor:
     """Blotches of false colour, as a phone leaves in the dark: the brightness stays, the colours wander.
 
     x: N×C×H×W, sRGB; float in [0, 1] or uint8. Returns the same shape, dtype and device.
@@ -36,9 +35,8 @@ def colour_noise(x: Tensor, *, sigma: float = 12.0, grain: float = 2.0, seed: in
     """
     pixels = opened(x)
     within("sigma", sigma, 0, 128, "8-bit steps")
-    taps = bell(within("grain", grain, 0.1, 32, "px"))
+    within("grain", grain, 0.1, 32, "px")
     if x.shape[1] == 3:
-        h, w = (side + len(taps) - 1 for side in x.shape[2:])
-        blotches = filter2(torch.randn(2, h, w, generator=dice(seed)), taps, taps) / taps.square().sum()
-        pixels = pixels + sigma / 255 * torch.einsum("cp,phw->chw", torch.tensor(CHROMA_TO_RGB), blotches).to(pixels)
+        chroma = blotches(2, x.shape[2], x.shape[3], grain=grain, seed=seed)
+        pixels = pixels + sigma / 255 * torch.einsum("cp,phw->chw", torch.tensor(CHROMA_TO_RGB), chroma).to(pixels)
     return closed(pixels, like=x)

@@ -15,12 +15,12 @@ from assay.types import AlterCard
         version="1",
         takes=("image",),
         knob="loss",
-        levels=(10, 25, 45, 65, 85),
+        levels=(2, 6, 15, 35, 65),
         unit="%",
         paper="Koschmieder's law: Narasimhan & Nayar 2002, doi:10.1023/A:1016328200723",
     )
 )
-def haze(x: Tensor, *, loss: float = 45.0, airlight: float = 80.0) -> Tensor:
+def haze(x: Tensor, *, loss: float = 15.0, airlight: float = 80.0) -> Tensor:
     """A veil of fog, even over the picture: its own light is dimmed, and white light is laid over it.
 
     x: N×C×H×W, sRGB; float in [0, 1] or uint8. Returns the same shape, dtype and device.

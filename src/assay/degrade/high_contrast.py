@@ -15,12 +15,12 @@ from assay.types import AlterCard
         version="1",
         takes=("image",),
         knob="gain",
-        levels=(10, 25, 60, 120, 250),
+        levels=(10, 25, 50, 90, 160),
         unit="%",
         paper="textbook",
     )
 )
-def high_contrast(x: Tensor, *, gain: float = 60.0) -> Tensor:
+def high_contrast(x: Tensor, *, gain: float = 50.0) -> Tensor:
     """Harsh: every value moves away from the picture's mean brightness, until shadows and highlights clip.
 
     x: N×C×H×W, sRGB; float in [0, 1] or uint8. Returns the same shape, dtype and device.

@@ -15,12 +15,12 @@ from assay.types import AlterCard
         version="1",
         takes=("image",),
         knob="gain",
-        levels=(20, 50, 100, 200, 400),
+        levels=(20, 40, 80, 150, 300),
         unit="%",
         paper="textbook",
     )
 )
-def oversaturate(x: Tensor, *, gain: float = 100.0) -> Tensor:
+def oversaturate(x: Tensor, *, gain: float = 80.0) -> Tensor:
     """Garish: colours are pushed away from grey until channels clip.
 
     x: N×C×H×W, sRGB; float in [0, 1] or uint8. Returns the same shape, dtype and device.

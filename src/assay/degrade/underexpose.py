@@ -15,7 +15,7 @@ from assay.types import AlterCard
         version="1",
         takes=("image",),
         knob="stops",
-        levels=(0.5, 1, 2, 3, 4),
+        levels=(0.25, 0.75, 1.5, 2.5, 4),
         unit="stops",
         paper="textbook: one stop is a factor of two in linear light",
     )

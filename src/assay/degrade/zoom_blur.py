@@ -17,12 +17,12 @@ from assay.types import AlterCard
         version="1",
         takes=("image",),
         knob="zoom",
-        levels=(1, 2, 5, 10, 20),
+        levels=(0.5, 1.5, 4, 10, 20),
         unit="%",
         paper="type of ImageNet-C, Hendrycks & Dietterich 2019, arXiv:1903.12261",
     )
 )
-def zoom_blur(x: Tensor, *, zoom: float = 5.0) -> Tensor:
+def zoom_blur(x: Tensor, *, zoom: float = 4.0) -> Tensor:
     """The camera moved forwards during the exposure: sharp in the centre, drawn out towards the corners.
 
     x: N×C×H×W, sRGB; float in [0, 1] or uint8. Returns the same shape, dtype and device.

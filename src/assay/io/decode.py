@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -52,6 +53,8 @@ def _bytes(path: Path) -> tuple[str, bytes]:
         raise BadInput(f"{name} may not be read: permission denied.") from e
     except (OSError, ValueError) as e:
         raise BadInput(f"{name} cannot be read: {getattr(e, 'strerror', None) or e}.") from e
+    if stat.S_ISDIR(mode) and not os.access(path, os.R_OK | os.X_OK):
+        raise BadInput(f"{name} is a folder that may not be listed: permission denied.")
     raise BadInput(f"{name} is a {'folder' if stat.S_ISDIR(mode) else 'device or a socket'}, not an image file.")
 
 

@@ -22,8 +22,8 @@ def moments(blocks: Tensor) -> Tensor:
     return torch.stack([s.sum((-2, -1), dtype=p.dtype) for s in sums], dim=-1)
 
 
-def fit(moments: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Shape α, widths β of the left and right side, and mean, from …×5 moments of `count` samples each.
+def fit(moments: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Shape α, widths β of the left and right side, and mean, from …×5 moments of `count` samples each (count broadcasts).
 
     NaN where one side has no sample.
     """

@@ -17,6 +17,7 @@ from assay.types import CannotAssess
 
 SIDE = 96  # pixels of a block; Mittal 2013, section IV
 FEATURES = 36
+STRIP = 32  # rows looked at together; small enough for a processor's cache
 TEXTURED = 0.01  # a block with a smaller share of non-zero contrast is flat: its statistics are those of nothing
 LUMA = torch.tensor([0.298936021293775, 0.587043074451121, 0.114020904255103], dtype=torch.float64)  # MATLAB's rgb2gray
 
@@ -36,8 +37,9 @@ def blocks(x: Tensor) -> Blocks:
     h, w = x.shape[1] // SIDE, x.shape[2] // SIDE
     fused = kernels.can(x, dtypes=(torch.uint8, torch.float32))
     s = (fused_sums if fused else sums)(x).reshape(h, w, 2, 26)
-    features = torch.cat([_features(s[:, :, i, :25].unflatten(-1, (5, 5)), (SIDE >> i) ** 2) for i in (0, 1)], dim=-1)
-    textured = torch.stack([s[:, :, i, 3:5].sum(-1) >= TEXTURED * (SIDE >> i) ** 2 for i in (0, 1)]).all(0)
+    count = torch.tensor([SIDE**2, (SIDE // 2) ** 2], dtype=s.dtype, device=s.device)
+    features = _features(s[..., :25].unflatten(-1, (5, 5)), count[:, None]).flatten(-2)
+    textured = (s[..., 3:5].sum(-1) >= TEXTURED * count).all(-1)
     return Blocks(features, textured & features.isfinite().all(-1), s[:, :, 0, 25] / SIDE**2)
 
 
@@ -63,11 +65,14 @@ def as_bytes(x: Tensor) -> Tensor:
     """Float pixels that are 8-bit values divided by 255 become uint8 again; all others stay as they are."""
     if x.dtype == torch.uint8:
         return x
-    for part in (x[:, :8], x):  # most other pictures already differ in their first rows
-        v = part.detach() * 255
-        if not bool(((v - v.round()).abs() < 1e-3).all()):
+    out = torch.empty(x.shape, dtype=torch.uint8, device=x.device)
+    for y in range(0, x.shape[1], STRIP):  # in strips, because most other pictures already differ in their first rows
+        v = x.detach()[:, y : y + STRIP] * 255
+        whole = v.round()
+        if float(v.sub_(whole).abs_().max()) >= 1e-3:
             return x
-    return v.round().to(torch.uint8)
+        out[:, y : y + STRIP] = whole
+    return out
 
 
 def grey(x: Tensor) -> Tensor:
@@ -121,7 +126,7 @@ def _constants() -> Tensor:
     return torch.cat([LUMA, window()[REACH:], torch.tensor([FLAT], dtype=torch.float64)])
 
 
-def _features(moments: Tensor, count: int) -> Tensor:
+def _features(moments: Tensor, count: Tensor) -> Tensor:
     """…×5×5 moments → …×18: shape and mean width of the contrast; shape, mean, left and right width of its four products."""
     alpha, left, right, mean = aggd.fit(moments, count)
     own = torch.stack([alpha[..., 0], (left + right)[..., 0] / 2], dim=-1)

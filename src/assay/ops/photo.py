@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import ceil, sqrt
 
 import torch
@@ -60,3 +60,31 @@ def filter2(planes: Tensor, down: Tensor, across: Tensor) -> Tensor:
     """P×h×w filtered by two one-dimensional kernels, without padding: the result is smaller."""
     tall = conv2d(planes[:, None], down.to(planes).view(1, 1, -1, 1))
     return conv2d(tall, across.to(planes).view(1, 1, 1, -1))[:, 0]
+
+
+def areas(x: Tensor, chosen: Callable[[Tensor], Tensor]) -> Tensor:
+    """C×H×W to H×W: 1 for chosen pixels inside areas, 0 elsewhere.
+
+    An area is a union of squares as wide as 1/128 of the shorter side (3 pixels at least): a morphological opening.
+    """
+    mask = torch.cat([chosen(strip) for strip in strips(x)])
+    side = min(max(3, round(min(mask.shape) / 128)), *mask.shape)
+    for axis in (0, 1):
+        mask = _all_of(mask, side, axis)
+    for axis in (0, 1):  # widening by `side` is keeping all but what was erased: De Morgan
+        size = list(mask.shape)
+        size[axis] = side - 1
+        edge = mask.new_ones(size)
+        mask = _all_of(torch.cat([edge, ~mask, edge], dim=axis), side, axis).logical_not_()
+    return mask.float()
+
+
+def _all_of(mask: Tensor, side: int, axis: int) -> Tensor:
+    """Whether a run of `side` pixels is all true, by doubling: about log2(side) passes."""
+    done = 1
+    while done < side:
+        hop = min(done, side - done)
+        n = mask.shape[axis] - hop
+        mask = mask.narrow(axis, 0, n) & mask.narrow(axis, hop, n)
+        done += hop
+    return mask

@@ -15,9 +15,10 @@ from typing import Any, Self
 
 from assay import __version__
 from assay.catalog import index
+from assay.io.decode import read
 from assay.report import images
 from assay.report.rows import SCHEMA, Row, base, row
-from assay.types import Item
+from assay.types import AssayError, Item, Picture
 
 HERE = Path(__file__).parent
 MARK = "<!-- items -->"
@@ -45,10 +46,10 @@ class HtmlReport:
         }
         full: Row = {"row": told, "photo": None, "maps": []}
         card = _card(told)
-        if item.picture is not None:
-            picture = images.photo(item.picture.pixels, images.PHOTO if self._count < self._maps else images.THUMB)
+        if (decoded := _picture(item)) is not None:
+            picture = images.photo(decoded.pixels, images.PHOTO if self._count < self._maps else images.THUMB)
             card["thumb"] = images.thumbnail(picture)
-            full["bytes"] = len(item.picture.data) or None
+            full["bytes"] = len(decoded.data) or None
             if self._count < self._maps:
                 full |= {"photo": images.jpeg(picture), "size": picture.size, "maps": _maps(item)}
         self._write(f'<script type="application/json" class="card">{_json(card)}</script>\n')
@@ -73,6 +74,16 @@ class HtmlReport:
         else:
             self._file.close()
             self._part.unlink(missing_ok=True)
+
+
+def _picture(item: Item) -> Picture | None:
+    """The item's picture; that of a row taken over from an earlier run is decoded once more, and is only looked at."""
+    if item.picture is not None or item.saved is None or item.saved["media"] is None:
+        return item.picture
+    try:
+        return read(item.path)
+    except AssayError:  # gone or changed since it was hashed: the report shows the row without a picture
+        return None
 
 
 def _card(told: Row) -> Row:

@@ -21,6 +21,8 @@ VIRIDIS = ("440154", "472d7b", "3b528b", "2c728e", "21918c", "28ae80", "5ec962",
 
 def photo(pixels: Tensor, side: int = PHOTO) -> Image.Image:
     """C×H×W pixels as a picture with no side longer than `side`."""
+    step = max(1, max(pixels.shape[1:]) // (4 * side))  # most pixels of a large photograph are not needed for a small one
+    pixels = pixels[:, ::step, ::step]
     if pixels.dtype != torch.uint8:
         pixels = torch.stack([(c.clamp(0, 1) * 255).round_().to(torch.uint8) for c in pixels])  # a channel at a time: memory
     array = pixels.cpu().permute(1, 2, 0).numpy()
@@ -41,12 +43,12 @@ def thumbnail(image: Image.Image) -> str:
 
 def drawn(values: Tensor) -> tuple[str, tuple[str, str] | None]:
     """A map as a picture, and what the two ends of its colours stand for; 3×h×w maps are pictures already and have none."""
-    if values.ndim == 3:
-        return _uri(photo(values, MAP), "WEBP", quality=85, method=2), None
     v = values.detach().cpu().float()
-    if max(v.shape) > MAP:
-        h, w = (max(1, round(s * MAP / max(v.shape))) for s in v.shape)
-        v = adaptive_avg_pool2d(v[None], (h, w))[0]
+    if max(v.shape[-2:]) > MAP:
+        h, w = (max(1, round(side * MAP / max(v.shape[-2:]))) for side in v.shape[-2:])
+        v = adaptive_avg_pool2d(v if v.ndim == 3 else v[None], (h, w)).squeeze(0)
+    if v.ndim == 3:
+        return jpeg(photo(v)), None
     data = v.numpy()
     low, high = (float(q) for q in np.percentile(data, (0.5, 99.5)))  # a few odd pixels must not take all the colours
     ends = (f"{'≤ ' if data.min() < low else ''}{low:.3g}", f"{'≥ ' if data.max() > high else ''}{high:.3g}")

@@ -34,7 +34,7 @@ const scale = (worst, best) => (higher(worst, best) ? [worst, best] : [best, wor
 const parts = (path) => { const at = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")); return [path.slice(0, at + 1), path.slice(at + 1) || path]; };
 const unseen = (text) => text.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`);
 const size = (n) => (n < 1e3 ? `${n} bytes` : n < 1e6 ? `${(n / 1e3).toFixed(1)} kB` : `${(n / 1e6).toFixed(1)} MB`);
-const panel = (title, ...children) => h("section.panel", {}, title && h("h2", {}, title), ...children);
+const panel = (title, ...children) => h(`section.panel.${title.split(" ")[0].toLowerCase()}`, {}, h("h2", {}, title), ...children);
 const brand = () => h(".brand", {}, s("svg", { viewBox: "0 0 18 18", "aria-hidden": "true" },
   s("circle", { cx: 9, cy: 9, r: 7.5, fill: "none", stroke: "currentColor", "stroke-width": 2 }), s("circle", { cx: 9, cy: 9, r: 3, fill: "currentColor" })), "Assay");
 
@@ -65,7 +65,7 @@ function evidenceList(list, sure) {
     const odds = e.llr === null ? null : `likelihood ratio ${figure(Math.exp(Number(e.llr)))}`;
     const points = e.points_to && !sure ? `points to ${e.points_to}` : null;
     const tag = e.points_to && [h("b", {}, e.weight), points, odds].filter(Boolean).flatMap((t, i) => (i ? [" · ", t] : [t]));
-    return h(`li.${e.weight}`, {}, e.says, tag && h("span.tag", {}, "  ", tag), e.caveat && h("small", {}, e.caveat));
+    return h(`li.${e.weight}`, {}, e.says, tag && [" ", h("span.tag", {}, tag)], e.caveat && h("small", {}, e.caveat));
   }));
 }
 
@@ -115,7 +115,7 @@ function range(good) {
 }
 
 function measures(scores) {
-  return panel("Measures", h("table.measures", {},
+  return panel("Measures", h("table.table", {},
     h("thead", {}, h("tr", {}, ["Measure", "Value", "Scale", "Usual range"].map((t, i) => h(`th.c${i}`, { scope: "col" }, t)))),
     h("tbody", {}, scores.map((r) => h("tr", {},
       h("td.name", {}, r.name, h("small", {}, about.says[r.name])),
