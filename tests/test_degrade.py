@@ -25,7 +25,7 @@ STEPPED = CODECS | {"palette"}  # no gradient
 COLOURED = {"desaturate", "oversaturate", "colour_cast", "colour_noise", "chromatic_aberration"}  # leave grey as it is
 HARMLESS = {  # the level that changes nothing, where there is one other than 0
     **{"jpeg": None, "jpeg2000": None, "webp": None, "avif": None, "palette": None, "poisson_noise": None},
-    **{"downscale": 1, "pixelate": 1, "banding": 8, "ringing": 100},
+    **{"downscale": 1, "pixelate": 1, "posterize": 8, "ringing": 100},
 }
 RANDOM = [n for n in NAMES if n in {"gaussian_noise", "poisson_noise", "salt_and_pepper", "speckle", "colour_noise", "glass"}]
 RANDOM += ["block_loss", "row_jitter", "local_patches"]
@@ -167,7 +167,7 @@ def test_small_pictures_work_or_say_why(name, size, photos):
 def test_the_harmless_level_changes_nothing(name, small):
     level = HARMLESS.get(name, 0)
     assert torch.equal(damage(name, small, level), small)
-    if name != "banding":  # floats hold more than 8 bits
+    if name != "posterize":  # floats hold more than 8 bits
         x = torch.rand(1, 3, 17, 23)
         torch.testing.assert_close(damage(name, x, level), x, rtol=0, atol=1e-6)
 
@@ -190,7 +190,7 @@ def test_wrong_pictures_are_sentences(name, make, text, small):
         damage(name, make(small))
 
 
-@pytest.mark.parametrize("name", ["smear", "jpeg", "webp", "avif", "banding", "palette", "pixelate"])
+@pytest.mark.parametrize("name", ["smear", "jpeg", "webp", "avif", "posterize", "palette", "pixelate"])
 def test_whole_knobs_take_no_fractions(name, small):
     with pytest.raises(BadInput, match=r"must be a whole number; got 2\.5"):
         damage(name, small, 2.5)
@@ -225,7 +225,7 @@ def test_gradients_are_finite(name, case, small):
         assert float(x.grad.abs().max()) > 0
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in STEPPED | {"banding", "poisson_noise"}])  # these two by design pass it on
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in STEPPED | {"posterize", "poisson_noise"}])  # these two by design pass it on
 def test_the_gradient_is_the_slope(name, small):
     generator = torch.Generator().manual_seed(3)
     x, way, weight = (f(small.shape, generator=generator, dtype=torch.double) for f in (torch.rand, torch.randn, torch.randn))
@@ -421,9 +421,9 @@ def test_a_palette_has_so_many_colours(photos):
         assert len(damage("palette", x, 16)[0].flatten(1).unique(dim=1).T) == 16
 
 
-def test_banding_has_two_to_the_bits_levels():
+def test_posterizing_leaves_two_to_the_bits_levels():
     ramp = torch.linspace(0, 1, 1000).view(1, 1, 1, -1)
-    out = damage("banding", ramp, 3)
+    out = damage("posterize", ramp, 3)
     assert len(out.unique()) == 8
     assert float((out - ramp).abs().max()) <= 0.5 / 7 + 1e-6
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.exceptions import Exit
 
 from assay import __version__
 from assay.catalog import index
@@ -64,15 +65,14 @@ def _outputs(command: Callable[..., Any]) -> Callable[..., Any]:
 @main.command()
 @click.argument("paths", nargs=-1, required=True)
 @_outputs
-@click.pass_context
-def inspect(ctx: click.Context, paths: tuple[str, ...], **options: Any) -> None:
+def inspect(paths: tuple[str, ...], **options: Any) -> None:
     """How good PATHS are and what can be known about their origin.
 
     PATHS are files, folders, globs, or - for a list on standard input.
     """
     from assay.run import offline
 
-    ctx.exit(_work(offline(), paths, None, options, verdicts=True))
+    raise Exit(_work(offline(), paths, None, options, verdicts=True))
 
 
 @main.command()
@@ -80,13 +80,12 @@ def inspect(ctx: click.Context, paths: tuple[str, ...], **options: Any) -> None:
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--ref", help="The reference: one file for all, or a folder paired by file name.")
 @_outputs
-@click.pass_context
-def run(ctx: click.Context, names: str, paths: tuple[str, ...], ref: str | None, **options: Any) -> None:
+def run(names: str, paths: tuple[str, ...], ref: str | None, **options: Any) -> None:
     """Score PATHS with NAMES, separated by commas: psnr,ssim:variant=box,niqe-assay.
 
     Metrics with and without a reference may be mixed; `assay list` shows them.
     """
-    ctx.exit(_work(tuple(n.strip() for n in names.split(",") if n.strip()), paths, ref, options, verdicts=False))
+    raise Exit(_work(tuple(n.strip() for n in names.split(",") if n.strip()), paths, ref, options, verdicts=False))
 
 
 def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, options: dict[str, Any], *, verdicts: bool) -> int:
@@ -98,7 +97,7 @@ def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, optio
     tasks = [task(n) for n in names]
     if ref is None and (needing := [t.name for t in tasks if "reference" in t.fn.card.takes]):
         raise BadInput(f"{' and '.join(needing)} compare with a reference: add --ref FILE or --ref FOLDER.")
-    files = list(pair(paths, ref)) if ref is not None else [(p, None) for p in find(paths)]
+    files: list[Any] = list(pair(paths, ref)) if ref is not None else list(find(paths))
     some_failed = False
     with Sinks(tasks, len(files), verdicts=verdicts, **options) as sinks:
         done = assess_all(

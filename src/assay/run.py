@@ -39,7 +39,8 @@ from assay.types import (
 )
 
 Source: TypeAlias = str | Path | NDArray[Any] | Tensor | Picture
-Algorithm: TypeAlias = str | Carded[Card, ..., Any]
+Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
+Pair: TypeAlias = tuple[Source, Source | BadInput | None]  # a reference that could not be found is its item's error
 Reuse: TypeAlias = Callable[[str, str, str], dict[str, Any] | None]
 
 
@@ -62,6 +63,8 @@ class Task:
 
 def task(algorithm: Algorithm) -> Task:
     """Look up "name" or "name:knob=value:knob=value".  Raises BadInput with the nearest names."""
+    if isinstance(algorithm, Task):
+        return algorithm
     if not isinstance(algorithm, str):
         return Task(algorithm)
     name, *settings = algorithm.split(":")
@@ -115,7 +118,7 @@ def inspect(source: Source, *, maps: bool = True) -> Item:
 
 def run(
     algorithms: Sequence[Algorithm],
-    sources: Iterable[Source | tuple[Source, Source | None]],
+    sources: Iterable[Source | Pair],
     *,
     maps: bool = False,
     verdicts: bool = False,
@@ -171,13 +174,13 @@ class _Options:
     decoding: dict[str, Any]
 
 
-def _job(files: list[Source | tuple[Source, Source | None]], options: _Options) -> list[Item]:
+def _job(files: list[Source | Pair], options: _Options) -> list[Item]:
     """Read, decode and assess a few files together."""
     items: list[Item] = []
     loaded: list[tuple[int, Picture, Picture | None]] = []
     for place, file in enumerate(files):
         source, ref = file if isinstance(file, tuple) else (file, None)
-        item = Item(_name(source), _sha256(source), reference="" if ref is None else _name(ref), reference_sha256=_sha256(ref))
+        item = Item(_name(source), _sha256(source), reference=_name(ref), reference_sha256=_sha256(ref))
         try:
             saved = options.reuse(item.path, item.sha256, item.reference_sha256) if options.reuse and item.sha256 else None
             item = replace(item, saved=saved)
@@ -222,10 +225,12 @@ class _ReferenceError(Exception):
     """Carries a reference's failure, so that the row says which of the two files was at fault."""
 
 
-def _reference(ref: Source | None, options: _Options) -> Picture | None:
+def _reference(ref: Source | BadInput | None, options: _Options) -> Picture | None:
     if ref is None:
         return None
     try:
+        if isinstance(ref, BadInput):
+            raise ref
         return _picture(ref, **options.decoding)
     except AssayError as error:
         raise _ReferenceError from error
@@ -239,7 +244,7 @@ def failure(what: str, error: BaseException) -> Failure:
     return Failure(what, str(error) if isinstance(error, AssayError) else f"unexpected {kind}: {error}", kind)
 
 
-def _sha256(source: Source | None) -> str:
+def _sha256(source: Source | BadInput | None) -> str:
     """The hash of a file's content; "" for what is no readable file, since reading it properly will say what is wrong."""
     if not isinstance(source, str | Path):
         return ""
@@ -250,7 +255,9 @@ def _sha256(source: Source | None) -> str:
         return ""
 
 
-def _name(source: Source) -> str:
+def _name(source: Source | BadInput | None) -> str:
+    if source is None or isinstance(source, BadInput):
+        return ""
     if isinstance(source, Picture):
         return source.path
     return str(source) if isinstance(source, str | Path) else "array"

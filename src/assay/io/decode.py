@@ -18,8 +18,9 @@ from assay.io import hints, intact
 from assay.io.array import from_array
 from assay.io.colour import profile, to_srgb
 from assay.io.depth import bits, deep
-from assay.io.opening import Opened, hearing, opened, shown, telling
+from assay.io.opening import Opened, hearing, opened, telling
 from assay.io.planes import Pixels, laid, opaque, planes, split, turned
+from assay.io.sniff import shown
 from assay.types import BadInput, Media, Picture
 
 __all__ = ["from_array", "read"]
@@ -77,10 +78,10 @@ def _decode(file: Opened, background: tuple[int, int, int]) -> tuple[Tensor, Med
     if alpha is not None and clear:
         colour = laid(colour, alpha, background)
         notes.append("Transparent parts were laid on a background of rgb({}, {}, {}).".format(*background))
-    found = planes(colour)
-    del colour, alpha
+    del alpha
     file.image = None  # as large as the pixels themselves
-    found = found if file.format == "TIFF" else turned(found, turn)  # Pillow turns TIFF itself
+    colour = colour if file.format == "TIFF" else turned(colour, turn)  # Pillow turns TIFF itself
+    found = planes(colour)
     height, width = found.shape[1:] if turn < 5 else found.shape[:0:-1]
     pixels = torch.from_numpy(found)
     facts = Media(file.format, width, height, mode, depth, turn, description, file.frames, has_alpha, tuple(notes))
@@ -127,7 +128,7 @@ def _stored(file: Opened, turn: int) -> Callable[[], Tensor]:
         again = opened("the data", data, max_pixels=2**62)
         with _patience(again):
             colour, _, _ = _samples(again, bits(again))
-        found = planes(to_srgb(colour, None, b"", [])[0])
-        return torch.from_numpy(turned(found, INVERSE.get(turn, turn)) if is_tiff else found)
+        colour, _, _ = to_srgb(colour, None, b"", [])
+        return torch.from_numpy(planes(turned(colour, INVERSE.get(turn, turn)) if is_tiff else colour))
 
     return stored

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from assay.io.opening import shown
+from assay.io.sniff import shown
 from assay.types import BadInput
 
 SUFFIXES = frozenset(

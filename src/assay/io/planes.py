@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 Floats = NDArray[np.float32]
-Planes = NDArray[np.uint8] | NDArray[np.float32]  # C×H×W, or H×W for alpha
+Planes = NDArray[np.uint8] | NDArray[np.float32]  # C×H×W
 Pixels = Image.Image | Floats  # L, RGB, CMYK or LAB at 8 bits; or C×H×W in [0, 1]
 T = Image.Transpose
 UPRIGHT = {2: T.FLIP_LEFT_RIGHT, 3: T.ROTATE_180, 4: T.FLIP_TOP_BOTTOM, 5: T.TRANSPOSE, 6: T.ROTATE_270, 7: T.TRANSVERSE, 8: T.ROTATE_90}
@@ -60,12 +60,14 @@ def planes(pixels: Pixels) -> Planes:
     return out
 
 
-def turned(v: Planes, orientation: int) -> Planes:
+def turned(pixels: Pixels, orientation: int) -> Pixels:
     """Upright, by EXIF orientation."""
     if orientation == 1:
-        return v
-    mode, (height, width) = ("L" if v.dtype == np.uint8 else "F"), v.shape[1:]
-    out: Any = np.empty((len(v), width, height) if orientation > 4 else v.shape, v.dtype)
-    for plane, old in zip(out, v, strict=True):
-        plane[:] = Image.frombuffer(mode, (width, height), old, "raw", mode, 0, 1).transpose(UPRIGHT[orientation])
-    return cast(Planes, out)
+        return pixels
+    if isinstance(pixels, Image.Image):
+        return pixels.transpose(UPRIGHT[orientation])
+    _, height, width = pixels.shape
+    out = np.empty((len(pixels), width, height) if orientation > 4 else pixels.shape, np.float32)
+    for plane, old in zip(out, np.ascontiguousarray(pixels), strict=True):
+        plane[:] = Image.frombuffer("F", (width, height), old, "raw", "F", 0, 1).transpose(UPRIGHT[orientation])
+    return out

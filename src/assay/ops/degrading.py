@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from assay import check
-from assay.ops.photo import LUMA, filter2
+from assay.ops.photo import LUMA
 from assay.types import BadInput, CannotAssess
 
 # What Cb and Cr add to R, G and B: BT.601 as in JPEG (JFIF 1.02, page 3); the luma stays as it was.
@@ -101,16 +101,22 @@ def blurred(x: Tensor, sigma: float) -> Tensor:
 
 
 def convolved(x: Tensor, kernel: Tensor) -> Tensor:
-    """The picture spread by a kernel of odd sides; the edges are mirrors. By Fourier transform, plane by plane."""
+    """The picture spread by a kernel of odd sides; the edges are mirrors."""
+    high, wide = kernel.shape[0] // 2, kernel.shape[1] // 2
+    return spread(mirrored(x, down=(high, high), across=(wide, wide)), kernel)
+
+
+def spread(x: Tensor, kernel: Tensor) -> Tensor:
+    """…×H×W convolved where the kernel lies wholly inside, so smaller than it came. By Fourier transform, plane by plane."""
     from scipy.fft import next_fast_len
 
-    high, wide = kernel.shape[0] // 2, kernel.shape[1] // 2
-    padded = mirrored(x, down=(high, high), across=(wide, wide)).flatten(0, 1)
-    size = [next_fast_len(side, real=True) for side in padded.shape[-2:]]
+    tall, wide = kernel.shape
+    size = [next_fast_len(side, real=True) for side in x.shape[-2:]]
     spectrum = torch.fft.rfft2(kernel.to(x), size)
-    planes = [torch.fft.irfft2(torch.fft.rfft2(p, size) * spectrum, size) for p in padded]
-    inner = [p[2 * high : 2 * high + x.shape[-2], 2 * wide : 2 * wide + x.shape[-1]] for p in planes]
-    return torch.stack(inner).view_as(x)
+    planes = x.reshape(-1, *x.shape[-2:])
+    whole = (torch.fft.irfft2(torch.fft.rfft2(p, size) * spectrum, size) for p in planes)
+    inner = torch.stack([p[tall - 1 : x.shape[-2], wide - 1 : x.shape[-1]] for p in whole])
+    return inner.view(*x.shape[:-2], *inner.shape[-2:])
 
 
 def centred(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,9 +148,9 @@ def magnified(x: Tensor, times: float) -> Tensor:
 
 def blotches(count: int, height: int, width: int, *, grain: float, seed: int) -> Tensor:
     """`count` fields of Gaussian noise of deviation 1, blurred by `grain` px without losing strength."""
-    taps = bell(grain).float()
+    taps = bell(grain)
     field = torch.randn(count, height + len(taps) - 1, width + len(taps) - 1, generator=dice(seed))
-    return filter2(field, taps, taps) / taps.square().sum()
+    return spread(field, taps[:, None] * taps) / taps.square().sum().float()
 
 
 def shuffled(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

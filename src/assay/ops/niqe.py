@@ -11,15 +11,14 @@ from torch import Tensor
 
 from assay import kernels
 from assay.ops import aggd
+from assay.ops.colour import LUMA
 from assay.ops.mscn import FLAT, REACH, mscn, window
 from assay.ops.resize import halve
 from assay.types import CannotAssess
 
 SIDE = 96  # pixels of a block; Mittal 2013, section IV
-FEATURES = 36
 STRIP = 32  # rows looked at together; small enough for a processor's cache
 TEXTURED = 0.01  # a block with a smaller share of non-zero contrast is flat: its statistics are those of nothing
-LUMA = torch.tensor([0.298936021293775, 0.587043074451121, 0.114020904255103], dtype=torch.float64)  # MATLAB's rgb2gray
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def blocks(x: Tensor) -> Blocks:
     fused = kernels.can(x, dtypes=(torch.uint8, torch.float32))
     s = (fused_sums if fused else sums)(x).reshape(h, w, 2, 26)
     count = torch.tensor([SIDE**2, (SIDE // 2) ** 2], dtype=s.dtype, device=s.device)
-    features = _features(s[..., :25].unflatten(-1, (5, 5)), count[:, None]).flatten(-2)
+    features = _features(s[..., :25].reshape(h, w, 2, 5, 5), count[:, None]).flatten(-2)
     textured = (s[..., 3:5].sum(-1) >= TEXTURED * count).all(-1)
     return Blocks(features, textured & features.isfinite().all(-1), s[:, :, 0, 25] / SIDE**2)
 
@@ -48,7 +47,12 @@ def scores(x: Tensor, mu: Tensor, cov: Tensor) -> Tensor:
 
     Raises CannotAssess where fewer than two blocks have texture.
     """
-    return torch.stack([_distance(_seen(p, i, len(x)), mu, cov) for i, p in enumerate(x)]).to(_out(x))
+    return torch.stack([distance(_seen(p, i, len(x)), mu, cov) for i, p in enumerate(x)]).to(_out(x))
+
+
+def distance(b: Blocks, mu: Tensor, cov: Tensor) -> Tensor:
+    """√((μ₁-μ₂)ᵀ ((Σ₁+Σ₂)/2)⁺ (μ₁-μ₂)), the second from all usable blocks of the picture; Mittal 2013, eq. 10."""
+    return _mahalanobis(b.features[b.usable].mean(0) - mu.to(b.features.device), _inverse(b, cov))
 
 
 def maps(x: Tensor, mu: Tensor, cov: Tensor) -> Tensor:
@@ -76,11 +80,11 @@ def as_bytes(x: Tensor) -> Tensor:
 
 
 def grey(x: Tensor) -> Tensor:
-    """MATLAB's rgb2gray of C×H×W on 0..255, float64: rounded for uint8, where MATLAB's result is uint8 too."""
+    """MATLAB's rgb2gray of C×H×W as H×W on 0..255, float64: rounded for uint8, where MATLAB's result is uint8 too."""
     y = x.double() if x.dtype == torch.uint8 else x.double() * 255
     if len(y) == 1:
         return y[0]
-    y = (y * LUMA.to(y.device).view(3, 1, 1)).sum(0)
+    y = LUMA[0] * y[0] + LUMA[1] * y[1] + LUMA[2] * y[2]
     return (y + 0.5).floor() if x.dtype == torch.uint8 else y
 
 
@@ -123,7 +127,8 @@ def _kernel(dtype: torch.dtype) -> ctypes._NamedFuncPointer:
 
 @cache
 def _constants() -> Tensor:
-    return torch.cat([LUMA, window()[REACH:], torch.tensor([FLAT], dtype=torch.float64)])
+    """What the kernel's `Constants` holds, in its order."""
+    return torch.tensor([*LUMA, *window()[REACH:].tolist(), FLAT], dtype=torch.float64)
 
 
 def _features(moments: Tensor, count: Tensor) -> Tensor:
@@ -145,17 +150,13 @@ def _seen(picture: Tensor, i: int, n: int) -> Blocks:
     return b
 
 
-def _distance(b: Blocks, mu: Tensor, cov: Tensor) -> Tensor:
-    """√((μ₁-μ₂)ᵀ ((Σ₁+Σ₂)/2)⁺ (μ₁-μ₂)), the second from all usable blocks of the picture; Mittal 2013, eq. 10."""
-    return _mahalanobis(b.features[b.usable].mean(0) - mu.to(b.features.device), _inverse(b, cov))
-
-
 def _inverse(b: Blocks, cov: Tensor) -> Tensor:
     return torch.linalg.pinv((cov.to(b.features.device) + b.features[b.usable].T.cov()) / 2, hermitian=True)
 
 
 def _mahalanobis(d: Tensor, inverse: Tensor) -> Tensor:
-    return ((d @ inverse) * d).sum(-1).sqrt()
+    square: Tensor = ((d @ inverse) * d).sum(-1)
+    return square.sqrt()
 
 
 def _out(x: Tensor) -> torch.dtype:

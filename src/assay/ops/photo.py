@@ -7,7 +7,6 @@ from math import ceil, sqrt
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 LUMA = (0.299, 0.587, 0.114)  # Rec. ITU-R BT.601, as in JPEG
 GRAIN = 64  # floats are rounded to 1/64 of an 8-bit step, so that bytes and the same bytes as floats score alike
@@ -56,10 +55,20 @@ def spread(room: int, count: int) -> list[int]:
     return [round(room * i / (count - 1)) for i in range(count)] if count > 1 else [room // 2]
 
 
-def filter2(planes: Tensor, down: Tensor, across: Tensor) -> Tensor:
-    """P×h×w filtered by two one-dimensional kernels, without padding: the result is smaller."""
-    tall = conv2d(planes[:, None], down.to(planes).view(1, 1, -1, 1))
-    return conv2d(tall, across.to(planes).view(1, 1, 1, -1))[:, 0]
+def filter2(planes: Tensor, down: list[float], across: list[float]) -> Tensor:
+    """P×h×w filtered by two symmetric one-dimensional kernels, without padding: the result is smaller.
+
+    By shifted sums: on a processor, convolving one channel is ten times slower.
+    """
+    return _filter(_filter(planes, down, 1), across, 2)
+
+
+def _filter(planes: Tensor, taps: list[float], axis: int) -> Tensor:
+    n = planes.shape[axis] - len(taps) + 1
+    out = planes.narrow(axis, 0, n) * taps[0]
+    for i, tap in enumerate(taps[1:], 1):
+        out.add_(planes.narrow(axis, i, n), alpha=tap)
+    return out
 
 
 def areas(x: Tensor, chosen: Callable[[Tensor], Tensor]) -> Tensor:
@@ -68,6 +77,8 @@ def areas(x: Tensor, chosen: Callable[[Tensor], Tensor]) -> Tensor:
     An area is a union of squares as wide as 1/128 of the shorter side (3 pixels at least): a morphological opening.
     """
     mask = torch.cat([chosen(strip) for strip in strips(x)])
+    if not mask.any():
+        return mask.float()
     side = min(max(3, round(min(mask.shape) / 128)), *mask.shape)
     for axis in (0, 1):
         mask = _all_of(mask, side, axis)

@@ -14,8 +14,11 @@ Array = NDArray[np.float32]
 
 SAME_SHAPE = 0.01  # relative difference of two aspect ratios that rounding to a few pixels explains
 SHIFTS = (-2, -1, 0, 1, 2)  # pixels: cameras cut their thumbnails from slightly different rows
-PART_SIZES = np.geomspace(0.98, 0.2, 30)  # side of the large picture inside the small one, when it is a crop
+PART_SIZES = np.geomspace(0.98, 0.3, 30)  # side of the large picture inside the small one, when it is a crop
 SOFT = 1.5  # pixels of the small picture
+PERFECT = 0.98  # correlation that no crop can better; 31 camera thumbnails reach it, all but one
+LIKE = 0.95  # correlation from which a part is believed; parts of other pictures stay below
+TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 BAR_LEVEL = 12.0  # standard deviation, 8-bit levels, under which an edge of the small picture is a plain bar
 
 
@@ -48,18 +51,19 @@ def correlation(a: Array, b: Array) -> float:
 
 
 def match(small: Array, large: NDArray[np.uint8]) -> Match:
-    """The best whole-picture match of any turn; where that is poor, the best place for the large picture as a part."""
+    """The best whole-picture match of any turn; where none is perfect, a better place for the large picture as a part."""
     height, width = small.shape[:2]
     image = Image.fromarray(large)
     image.thumbnail((4 * max(height, width),) * 2, Image.Resampling.BOX)  # enough detail, whatever the size
-    turned = [image.transpose(t) if t is not None else image for t in (None, *(Image.Transpose(i) for i in (2, 3, 4)))]
-    best = max((m for turns, im in enumerate(turned) for m in _whole(small, im, turns)), key=lambda m: m.correlation)
-    if best.correlation < 0.9:
-        parts = [_part(small, im, turns) for turns, im in enumerate(turned)]
-        part = max(parts, key=lambda m: m.correlation)
-        if part.correlation > best.correlation + 0.05:
-            return part
-    return best
+    found = Match(0.0, 0, "whole", (0, 0, width, height), small)
+    for way, enough in ((_whole, PERFECT), (_part, LIKE)):  # most pictures end at the first; the rest is for the others
+        for turns, turn in enumerate(TURNS):
+            best = max(way(small, image.transpose(turn) if turn is not None else image, turns), key=lambda m: m.correlation)
+            if best.correlation > max(found.correlation, LIKE if way is _part else 0):
+                found = best
+            if found.correlation >= enough:
+                return found
+    return found
 
 
 def _sized(image: Image.Image, width: int, height: int, box: tuple[float, float, float, float] | None = None) -> Array:
@@ -80,7 +84,9 @@ def _whole(small: Array, image: Image.Image, turns: int) -> list[Match]:
     if min(inner_w, inner_h) >= 8 and (bars.size == 0 or bars.std() < BAR_LEVEL):
         fits.append(_moved(small, _sized(image, inner_w, inner_h), box, turns, "bars"))
     cut_w, cut_h = (h * want, h) if aspect > want else (w, w / want)
-    for place in (0.0, 0.5, 1.0):  # the middle, or from one edge
+    spare = max(w * height / h - width, h * width / w - height)
+    steps = 1 + min(24, round(spare / 4))  # a place every 4 pixels; _moved finds the rest
+    for place in np.linspace(0, 1, steps + 1):
         left_cut, top_cut = (w - cut_w) * place, (h - cut_h) * place
         box_cut = (left_cut, top_cut, min(w, left_cut + cut_w), min(h, top_cut + cut_h))
         fits.append(_moved(small, _sized(image, width, height, box_cut), (0, 0, width, height), turns, "cut"))
@@ -104,7 +110,7 @@ def _moved(small: Array, laid: Array, box: tuple[int, int, int, int], turns: int
     return Match(scores[dy, dx], turns, fit, box, moved)
 
 
-def _part(small: Array, image: Image.Image, turns: int) -> Match:
+def _part(small: Array, image: Image.Image, turns: int) -> list[Match]:
     """Normalised cross-correlation of the large picture, at many sizes, over the small one."""
     height, width = small.shape[:2]
     field = soft(small)
@@ -118,14 +124,19 @@ def _part(small: Array, image: Image.Image, turns: int) -> Match:
         laid = _sized(image, w, h)
         template = soft(laid)
         template = template - template.mean()
-        inverted, ones = template[::-1, ::-1], np.ones_like(template)
-        sums, squares = fftconvolve(field, ones, "valid"), fftconvolve(field * field, ones, "valid")
+        sums, squares = _sums(field, w, h), _sums(field * field, w, h)
         power = np.sqrt(np.maximum(squares - sums * sums / template.size, 0) * (template * template).sum())
-        scores = np.where(power > template.size, fftconvolve(field, inverted, "valid") / np.maximum(power, 1e-9), 0)
+        scores = np.where(power > template.size, fftconvolve(field, template[::-1, ::-1], "valid") / np.maximum(power, 1e-9), 0)
         top, left = (int(i) for i in np.unravel_index(int(scores.argmax()), scores.shape))
         if scores[top, left] > best.correlation:
             best = Match(float(scores[top, left]), turns, "part", (left, top, left + w, top + h), laid)
-    return best
+    return [best]
+
+
+def _sums(field: Array, w: int, h: int) -> NDArray[np.float64]:
+    """The sum over every w×h window."""
+    table = np.pad(field.astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    return np.asarray(table[h:, w:] - table[:-h, w:] - table[h:, :-w] + table[:-h, :-w])
 
 
 def difference(small: Array, found: Match) -> Array:

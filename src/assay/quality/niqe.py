@@ -13,12 +13,12 @@ from assay.catalog import carded
 from assay.ops.niqe import SIDE, maps, scores
 from assay.types import Scale, ScoreCard, Weights
 
-# modelparameters.mat of niqe_release.zip (LIVE, 2012), under the name and at the address of a well-known copy of it.
+# modelparameters.mat of the 2012 release, at the address of its authors.
 OFFICIAL = Weights(
     file="niqe_modelparameters.mat",
     sha256="fa2aa4d12dd9595c3fb6bf8b4e1a15c79d5d1469238d0901c88dead195be578d",
     license="The University of Texas at Austin (LIVE): free for any use with its notice and citation",
-    url="https://github.com/chaofengc/IQA-PyTorch/releases/download/v0.1-weights/niqe_modelparameters.mat",
+    url="https://raw.githubusercontent.com/utlive/niqe/d80aead297ff48b0254c39806f3a277b3ecbfc8d/modelparameters.mat",
 )
 
 

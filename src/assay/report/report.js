@@ -31,8 +31,8 @@ const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "
 const higher = (worst, best) => Number(best) > Number(worst);
 const way = (worst, best) => (higher(worst, best) ? "↑ higher is better" : "↓ lower is better");
 const scale = (worst, best) => (higher(worst, best) ? [worst, best] : [best, worst]).map(figure).join(" to ");
-const parts = (path) => { const at = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")); return [path.slice(0, at + 1), path.slice(at + 1) || path]; };
 const unseen = (text) => text.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`);
+const parts = (path) => { const at = path.lastIndexOf(path.includes("/") ? "/" : "\\"); return [path.slice(0, at + 1), path.slice(at + 1) || path].map(unseen); };
 const size = (n) => (n < 1e3 ? `${n} bytes` : n < 1e6 ? `${(n / 1e3).toFixed(1)} kB` : `${(n / 1e6).toFixed(1)} MB`);
 const panel = (title, ...children) => h(`section.panel.${title.split(" ")[0].toLowerCase()}`, {}, h("h2", {}, title), ...children);
 const brand = () => h(".brand", {}, s("svg", { viewBox: "0 0 18 18", "aria-hidden": "true" },
@@ -108,20 +108,25 @@ function viewer(full, name) {
   return h("section.panel.viewer", {}, stage, full.maps.length > 0 && chips, read);
 }
 
-function range(good) {
-  const at = 6 + good * 178;
-  return h(".range", {}, s("svg", { viewBox: "0 0 190 14", role: "img", "aria-label": `${percent(good)} of the way from poor to good` },
-    s("line.track", { x1: 6, x2: 184, y1: 7, y2: 7 }), s("line.done", { x1: 6, x2: at, y1: 7, y2: 7 }), s("circle", { cx: at, cy: 7, r: 6 })));
+function range(good, usual) {
+  const at = 6 + good * 158;
+  return h(".range", {}, s("svg", { viewBox: "0 0 170 14", role: "img", "aria-label": `${percent(good)} of the way from poor to good` },
+    s("line.track", { x1: 6, x2: 164, y1: 7, y2: 7 }), s("line.done", { x1: 6, x2: at, y1: 7, y2: 7 }), s("circle", { cx: at, cy: 7, r: 6 })),
+  h(".ends", {}, h("span", {}, `${figure(usual[0])} poor`), h("span", {}, `good ${figure(usual[1])}`)));
+}
+
+/* Most sentences begin with the name, which stands above them already. */
+function says(name) {
+  const text = about.says[name] || "", bare = text.toLowerCase().startsWith(`${name}: `) ? text.slice(name.length + 2) : text;
+  return bare.slice(0, 1).toUpperCase() + bare.slice(1);
 }
 
 function measures(scores) {
-  return panel("Measures", h("table.table", {},
-    h("thead", {}, h("tr", {}, ["Measure", "Value", "Scale", "Usual range"].map((t, i) => h(`th.c${i}`, { scope: "col" }, t)))),
-    h("tbody", {}, scores.map((r) => h("tr", {},
-      h("td.name", {}, r.name, h("small", {}, about.says[r.name])),
-      h("td.value", {}, figure(r.value), r.unit && h("span", {}, ` ${r.unit}`), r.interval && h("small", {}, r.interval.map(figure).join(" to "))),
-      h("td.way", {}, way(r.scale.worst, r.scale.best), h("small", {}, scale(r.scale.worst, r.scale.best))),
-      h("td", {}, range(r.good), h(".range.ends", {}, h("span", {}, `${figure(r.scale.usual[0])} poor`), h("span", {}, `good ${figure(r.scale.usual[1])}`))))))));
+  return panel("Measures", h("ul.scores", {}, scores.map((r) => h("li", {},
+    h(".name", {}, r.name),
+    h(".value", {}, h("b", {}, figure(r.value)), r.unit && ` ${r.unit}`, r.interval && h("small", {}, `${r.interval.map(figure).join(" to ")}`)),
+    h(".says", {}, says(r.name), h("small", {}, `${way(r.scale.worst, r.scale.best)}; the scale is ${scale(r.scale.worst, r.scale.best)}`)),
+    range(r.good, r.scale.usual)))));
 }
 
 function fileFacts(row, full) {
@@ -140,12 +145,12 @@ function fileFacts(row, full) {
 function methods(row) {
   const spoken = row.results.filter((r) => r.evidence.length || Object.keys(r.data).length);
   return spoken.length > 0 && panel("Findings by method", spoken.map((r) => h("details", {}, h("summary", {}, r.name, h("small", {}, `  version ${r.version}`)),
-    about.says[r.name] && h("p.soft", {}, about.says[r.name]), r.evidence.length > 0 && evidenceList(r.evidence),
+    says(r.name) && h("p.soft", {}, says(r.name)), r.evidence.length > 0 && evidenceList(r.evidence),
     Object.keys(r.data).length > 0 && h("pre", {}, JSON.stringify(r.data, null, 1)))));
 }
 
 function story(n) {
-  const full = parse($(`item${n}`)), { row } = full, [folder, name] = parts(unseen(row.path));
+  const full = parse($(`item${n}`)), { row } = full, [folder, name] = parts(row.path);
   const { quality, origin } = row.verdicts, scores = row.results.filter((r) => r.scale);
   const m = row.media, facts = m && [m.format, `${m.width} × ${m.height}`, full.bytes && size(full.bytes)].filter(Boolean).join(" · ");
   const missing = m && !full.photo && panel("Photo", cards[n].thumb && h("img", { src: cards[n].thumb, alt: name }),
@@ -196,7 +201,7 @@ function overview() {
 }
 
 function cardOf(card) {
-  const name = parts(unseen(card.path))[1], many = h(".row.sorted");
+  const name = parts(card.path)[1], many = h(".row.sorted");
   const bar = main && good(card, main) !== null && s("svg.mini", { viewBox: "0 0 100 5", preserveAspectRatio: "none", "aria-hidden": "true" },
     s("rect.track", { width: 100, height: 5, rx: 2.5 }), s("rect.done", { width: Math.max(2, 100 * good(card, main)), height: 5, rx: 2.5 }));
   const node = h("a", { href: "#", title: unseen(card.path) },
@@ -283,12 +288,12 @@ function open(n) {
 function start() {
   $("footer").append(`Made by Assay ${about.assay}. This page is complete in itself: it loads nothing and sends nothing.`);
   if (single) {
-    document.title = `${parts(unseen(cards[0].path))[1]} – Assay`;
+    document.title = `${parts(cards[0].path)[1]} – Assay`;
     $("main").replaceChildren(brand(), ...story(0).filter(Boolean));
     return;
   }
   document.title = `${plural(cards.length, "file")} – Assay`;
-  const folders = new Set(cards.map((c) => parts(unseen(c.path))[0]));
+  const folders = new Set(cards.map((c) => parts(c.path)[0]));
   for (const card of cards) card.view = cardOf(card);
   $("main").replaceChildren(brand(), h("h1", {}, plural(cards.length, "file")), h("p.lead", {}, folders.size === 1 ? [...folders][0] : `from ${plural(folders.size, "folder")}`),
     overview(), toolbar(), h("p.found", { id: "found", "aria-live": "polite" }), h(".grid", { id: "grid" }));

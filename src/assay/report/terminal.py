@@ -24,6 +24,7 @@ from assay.report.rows import Row, base, printable
 
 NARROW = 76  # columns; below this the tables drop what can be spared
 WORST = 5  # items named in the summary
+ERRORS = 3  # told per line of a table; the other outputs have all
 BAR = 10  # characters
 MARKS = {"camera original": "●", "edited": "◆", "generated": "▲", "inconclusive": "○"}
 
@@ -105,11 +106,13 @@ class Lines:
         path = printable(row["path"])
         line.append("  ").append(_short(path, self._console.width - line.cell_len - 2) if self._console.is_terminal else path)
         self._print(line)
-        for error in row["errors"]:
-            text = Text.assemble("    ! ", (printable(error["what"]), "yellow"), f": {printable(error['says'])}")
-            self._console.print(
-                Padding(_error(error), (0, 0, 0, 4)) if self._console.is_terminal else text, soft_wrap=not self._console.is_terminal
-            )
+        for error in row["errors"][:ERRORS]:
+            if self._console.is_terminal:
+                self._console.print(Padding(_error(error), (0, 0, 0, 4), expand=False))
+            else:
+                self._print(Text(f"    ! {printable(error['what'])}: {printable(error['says'])}"))
+        if (more := len(row["errors"]) - ERRORS) > 0:
+            self._print(Text(f"    ! and {more} more", "dim"))
 
     def _print(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)
@@ -285,7 +288,7 @@ def _told(worst: float, best: float, unit: str) -> str:
 
 
 def _name(path: str) -> str:
-    return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or path
+    return path.rpartition("/" if "/" in path else "\\")[2] or path
 
 
 def _short(path: str, room: int) -> str:

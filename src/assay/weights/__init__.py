@@ -40,8 +40,7 @@ def find(w: Weights, *, instead: str = "") -> Path:
             wrong.append(path)
     if wrong:
         raise BadInput(
-            f"{wrong[0]} is not the {w.file} that was declared: its sha256 is {digest(wrong[0])}, wanted {w.sha256}. "
-            "Replace or remove it."
+            f"{wrong[0]} is not the {w.file} that was declared: its sha256 is {digest(wrong[0])}, wanted {w.sha256}. Replace or remove it."
         )
     raise MissingWeights(_missing(w, instead))
 
@@ -87,7 +86,7 @@ def digest(path: Path) -> str:
 
 
 @cache
-def _digest(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001: they tell whether the file changed
+def _digest(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - they tell whether the file changed
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 

@@ -1,4 +1,4 @@
-"""Banding."""
+"""Posterization."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from assay.types import AlterCard
 
 @carded(
     AlterCard(
-        name="banding",
+        name="posterize",
         version="1",
         takes=("image",),
         knob="bits",
@@ -20,7 +20,7 @@ from assay.types import AlterCard
         paper="textbook: uniform quantisation without dither",
     )
 )
-def banding(x: Tensor, *, bits: float = 4) -> Tensor:
+def posterize(x: Tensor, *, bits: float = 4) -> Tensor:
     """Too few brightness levels: smooth skies break into steps.
 
     x: N×C×H×W, sRGB; float in [0, 1] or uint8. Returns the same shape, dtype and device.
@@ -28,7 +28,7 @@ def banding(x: Tensor, *, bits: float = 4) -> Tensor:
     The gradient is passed straight through the rounding.  Raises BadInput.
 
     >>> import torch
-    >>> banding(torch.tensor([[[[0.0, 0.3, 0.6, 1.0]]]]), bits=1)
+    >>> posterize(torch.tensor([[[[0.0, 0.3, 0.6, 1.0]]]]), bits=1)
     tensor([[[[0., 0., 1., 1.]]]])
     """
     pixels = opened(x)
