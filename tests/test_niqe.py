@@ -150,8 +150,8 @@ KINDS = {
     "noise": lambda g, s: torch.randint(0, 256, s, generator=g, dtype=torch.uint8),
     "flat": lambda g, s: torch.full(s, int(torch.randint(0, 256, (), generator=g)), dtype=torch.uint8),
     "specks": lambda g, s: (torch.rand(s, generator=g) > 0.999).to(torch.uint8) * 200,
-    "steps": lambda g, s: (torch.arange(s[-1]).expand(s) // 40 * 30 % 256).to(torch.uint8),
-    "ramp": lambda g, s: (torch.arange(s[-1]).expand(s) // 2 % 256).to(torch.uint8),
+    "steps": lambda _, s: (torch.arange(s[-1]).expand(s) // 40 * 30 % 256).to(torch.uint8),
+    "ramp": lambda _, s: (torch.arange(s[-1]).expand(s) // 2 % 256).to(torch.uint8),
     "half": lambda g, s: torch.randint(0, 256, s, generator=g, dtype=torch.uint8) * (torch.arange(s[-1]) < s[-1] // 2),
 }
 
@@ -200,7 +200,7 @@ def test_the_table_finds_what_trying_all_shapes_finds(wanted):
 
 def test_the_table_breaks_ties_like_trying_all_shapes():
     ratio = aggd.ratios()
-    w = torch.cat([ratio, (ratio[1:] + ratio[:-1]) / 2, torch.tensor([-9.0, 0, 1, 9], dtype=torch.float64)])
+    w = torch.cat([ratio[::41], ((ratio[1:] + ratio[:-1]) / 2)[::41], torch.tensor([-9.0, 0, 1, 9], dtype=torch.float64)])
     picked = torch.cat([(ratio - part[:, None]).square().argmin(-1) for part in w.split(500)])
     assert torch.equal(aggd.nearest(w), picked)
     assert (ratio.diff() > 0).all()
@@ -209,10 +209,10 @@ def test_the_table_breaks_ties_like_trying_all_shapes():
 @pytest.mark.parametrize(("alpha", "left", "right"), [(2.0, 1.0, 1.0), (1.0, 0.5, 1.5), (0.6, 1.0, 0.7)])
 def test_the_fit_finds_the_shape_it_was_drawn_from(alpha, left, right):
     rng = np.random.default_rng(0)
-    size = rng.gamma(1 / alpha, 1, (1, 4, 500, 500)) ** (1 / alpha)
+    size = rng.gamma(1 / alpha, 1, (4, 300, 300)) ** (1 / alpha)
     side = rng.random(size.shape) < left / (left + right)
     x = torch.from_numpy(np.where(side, -left * size, right * size))
-    a, bl, br, mean = (float(t[0, 0].mean()) for t in aggd.fit(aggd.moments(x), torch.tensor(250_000)))
+    a, bl, br, mean = (float(t[..., 0].mean()) for t in aggd.fit(aggd.moments(x), torch.tensor(x.shape[-1] ** 2)))
     assert (a, bl, br) == pytest.approx((alpha, left, right), rel=0.03)
     assert mean == pytest.approx(float((right - left) * gamma(2 / alpha) / gamma(1 / alpha)), abs=0.03)
 
@@ -280,7 +280,7 @@ def test_the_recipe_makes_the_same_file_twice(photo, tmp_path, monkeypatch, caps
 
     photos = tmp_path / "photos"
     photos.mkdir()
-    for i in range(8):
+    for i in range(4):
         Image.fromarray(photo[i * 20 :, i * 30 :][:300, :300]).save(photos / f"{i}.png")
     recipe = runpy.run_path(str(ROOT / "recipes/niqe_assay.py"))["main"]
     made = []
@@ -290,5 +290,5 @@ def test_the_recipe_makes_the_same_file_twice(photo, tmp_path, monkeypatch, caps
         made.append((tmp_path / name).read_bytes())
     assert made[0] == made[1]
     assert {n: t.shape for n, t in load_file(tmp_path / "a").items()} == {"mu": (36,), "cov": (36, 36)}
-    assert "of 6 photographs" in capsys.readouterr().out
+    assert "of 3 photographs" in capsys.readouterr().out
     assert MODEL.recipe == "recipes/niqe_assay.py"

@@ -95,8 +95,11 @@ def _value(knob: str, text: str, default: object) -> object:
 
 def offline() -> tuple[str, ...]:
     """The algorithms that answer about one file with nothing but this package: what `inspect` runs."""
-    alone = (("image",), ("file",))
-    return tuple(n for n, row in index().items() if tuple(row["takes"]) in alone and not any(w["url"] for w in row["weights"]))
+    return tuple(
+        name
+        for name, row in index().items()
+        if row["answers"] in ("score", "evidence") and row["takes"] in (["image"], ["file"]) and not any(w["url"] for w in row["weights"])
+    )
 
 
 def assess(algorithm: Algorithm, source: Source, *, ref: Source | None = None, maps: bool = False, **knobs: object) -> Result:

@@ -155,8 +155,7 @@ def _inverse(b: Blocks, cov: Tensor) -> Tensor:
 
 
 def _mahalanobis(d: Tensor, inverse: Tensor) -> Tensor:
-    square: Tensor = ((d @ inverse) * d).sum(-1)
-    return square.sqrt()
+    return ((d @ inverse) * d).sum(-1).sqrt()
 
 
 def _out(x: Tensor) -> torch.dtype:

@@ -85,7 +85,7 @@ class Sinks:
 
     def reuse(self, path: str, sha256: str, reference_sha256: str) -> Row | None:
         """The row of an earlier run over the same bytes with the same algorithms; None when there is none."""
-        return self._journal.kept(self._key(path, sha256, reference_sha256)) if self._journal else None
+        return self._journal.kept(key(path, sha256, reference_sha256, *self._settings)) if self._journal else None
 
     def _key(self, path: str, sha256: str, reference_sha256: str) -> str:
         return key(path, sha256, reference_sha256, *self._settings)
