@@ -157,7 +157,7 @@ KINDS = {
 
 
 @pytest.mark.skipif(kernels.library() is None, reason="the kernels were not built")
-@settings(deadline=None, max_examples=30, derandomize=True)
+@settings(deadline=None, max_examples=25, derandomize=True)
 @given(
     st.sampled_from(list(KINDS)),
     st.integers(96, 300),
@@ -172,8 +172,10 @@ def test_the_kernel_is_the_definition(kind, h, w, channels, dtype, seed):
         x = x / 255 * 0.987
     want, got = sums(x), fused_sums(x)
     assert got.shape == want.shape == ((h // 96) * (w // 96), 2, 26)
-    torch.testing.assert_close(got, want, rtol=1e-7, atol=1e-4)  # atol: Σσ over a flat block sums roots of rounding noise
-    assert torch.equal(got[..., [3, 4, 8, 9, 13, 14, 18, 19, 23, 24]], want[..., [3, 4, 8, 9, 13, 14, 18, 19, 23, 24]])
+    torch.testing.assert_close(got[..., :25], want[..., :25], rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(got[..., 25] / 96**2, want[..., 25] / 96**2, rtol=1e-7, atol=1e-6)  # flat: roots of rounding noise
+    counts = [i for i in range(25) if i % 5 > 2]
+    assert torch.equal(got[..., counts], want[..., counts])
 
 
 @pytest.mark.skipif(kernels.library() is None, reason="the kernels were not built")

@@ -28,7 +28,7 @@ BELOW = {  # each room, and all it may import
     "verdict": ("types", "catalog", "ops", "weights"),
     "run": ("types", "check", "catalog", "io", "ops", "verdict"),
     "report": ("types", "catalog", "run", "io"),
-    "demo": ("types",),
+    "demo": ("types", "degrade"),
     "cli": ("demo", "types", "catalog", "run", "report", "io", "kernels", "weights"),
 }
 

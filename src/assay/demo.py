@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFilter
+import torch
+from PIL import Image
+from torch import Tensor
 
+from assay.degrade.downscale import downscale
+from assay.degrade.gaussian_blur import gaussian_blur
+from assay.degrade.gaussian_noise import gaussian_noise
+from assay.degrade.jpeg import jpeg
 from assay.types import BadInput
 
 PHOTOS = ("coffee", "chelsea", "rocket", "motorcycle_left")  # in scikit-image's package, so no download
@@ -25,36 +30,22 @@ def photographs() -> Iterator[tuple[str, Image.Image]]:
         yield name, Image.open(file).convert("RGB")
 
 
-def _jpeg(picture: Image.Image, quality: int) -> Image.Image:
-    out = BytesIO()
-    picture.save(out, "JPEG", quality=quality)
-    return Image.open(out).convert("RGB")
-
-
-def _noise(picture: Image.Image) -> Image.Image:
-    grain = np.random.default_rng(0).normal(0, 20, (picture.height, picture.width, 3))
-    return Image.fromarray(np.clip(np.asarray(picture) + grain, 0, 255).round().astype(np.uint8))
-
-
-def _resized(picture: Image.Image) -> Image.Image:
-    small = picture.resize((picture.width // 3, picture.height // 3), Image.Resampling.LANCZOS)
-    return small.resize(picture.size, Image.Resampling.BICUBIC)
-
-
-def _spliced(picture: Image.Image) -> Image.Image:
+def spliced(x: Tensor) -> Tensor:
     """A piece of an older JPEG, pasted where its 8×8 grid does not fit the host's."""
-    host, donor = _jpeg(picture, 85), _jpeg(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 75)
-    side = min(picture.size) // 3
-    host.paste(donor.crop((40, 40, 40 + side, 40 + side)), (picture.width // 2 - side // 2 + 3, picture.height // 2 - side // 2 + 5))
+    host, donor = jpeg(x, quality=85), jpeg(x.flip(3), quality=75)
+    height, width = x.shape[2:]
+    side = min(height, width) // 3 // 8 * 8
+    top, left = (height - side) // 16 * 8 + 5, (width - side) // 16 * 8 + 3
+    host[..., top : top + side, left : left + side] = donor[..., 40 : 40 + side, 40 : 40 + side]
     return host
 
 
-DAMAGE: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "fresh": lambda p: p,
-    "blurred": lambda p: p.filter(ImageFilter.GaussianBlur(2)),
-    "noisy": _noise,
-    "resized": _resized,
-    "spliced": _spliced,
+STATES: dict[str, Callable[[Tensor], Tensor]] = {
+    "fresh": lambda x: x,
+    "blurred": lambda x: gaussian_blur(x, sigma=2),
+    "noisy": lambda x: gaussian_noise(x, sigma=20),
+    "resized": lambda x: downscale(x, factor=3),
+    "spliced": spliced,
 }
 
 
@@ -62,6 +53,7 @@ def write_photos(folder: Path) -> None:
     """Fill a folder with every photograph in every state."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, picture in photographs():
-        for state, damage in DAMAGE.items():
-            damage(picture).save(folder / f"{name}-{state}.png")
+        x = torch.from_numpy(np.array(picture).transpose(2, 0, 1))[None]
+        for state, damage in STATES.items():
+            Image.fromarray(damage(x)[0].permute(1, 2, 0).numpy()).save(folder / f"{name}-{state}.png")
         picture.save(folder / f"{name}-jpeg20.jpg", quality=20)

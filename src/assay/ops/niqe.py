@@ -151,7 +151,9 @@ def _seen(picture: Tensor, i: int, n: int) -> Blocks:
 
 
 def _inverse(b: Blocks, cov: Tensor) -> Tensor:
-    return torch.linalg.pinv((cov.to(b.features.device) + b.features[b.usable].T.cov()) / 2, hermitian=True)
+    own = b.features[b.usable].T.cov()
+    inverse: Tensor = torch.linalg.pinv((cov.to(own.device) + own) / 2, hermitian=True)
+    return inverse
 
 
 def _mahalanobis(d: Tensor, inverse: Tensor) -> Tensor:
