@@ -95,23 +95,39 @@ def _facts(store: dict[str, Any]) -> dict[str, object]:
     manifests = store.get("manifests") or {}
     active = manifests.get(store.get("active_manifest")) or {}
     signature = active.get("signature_info") or {}
-    # The active manifest first, then those of its ingredients: a picture edited from a generated one says so there.
-    chain = [active, *(m for label, m in manifests.items() if label != store.get("active_manifest"))]
-    actions = [_action(a, n > 0) for n, m in enumerate(chain) for a in _actions(m)][:200]
+    line, parts = _ancestry(active, manifests)
+    actions = [_action(a, inherited) for m, inherited in line for a in _actions(m)][:200]
     results = store.get("validation_results") or {}
     status = (results.get("activeManifest") or {}).get("failure") or []
+    programs = [p for g in active.get("claim_generator_info") or [] if (p := _program(g))]
     return {
         "state": str(store.get("validation_state", "invalid")).lower(),
         "signer": signature.get("issuer") or "",
         "signer_name": signature.get("common_name") or "",
         "time": signature.get("time") or "",
-        "generator": ", ".join(filter(None, (_program(g) for g in active.get("claim_generator_info") or [])))
-        or active.get("claim_generator", ""),
+        "generator": ", ".join(programs) or active.get("claim_generator") or "",
         "actions": actions,
-        "source_types": sorted({a["source"] for a in actions if a["source"]}),
+        "source_types": sorted({a["source"] for a in actions} - {""}),
+        "part_source_types": sorted({_action(a, True)["source"] for m in parts for a in _actions(m)} - {""}),
         "ingredients": len(active.get("ingredients") or []),
         "failures": [{"code": f.get("code", ""), "explanation": f.get("explanation", "")} for f in status],
     }
+
+
+def _ancestry(active: dict[str, Any], manifests: dict[str, Any]) -> tuple[list[tuple[dict[str, Any], bool]], list[dict[str, Any]]]:
+    """The manifests this picture descends from, itself first, each with "is an ancestor"; and those of parts placed in it."""
+    line, parts, seen = [(active, False)], [], {active.get("label")}
+    for one, _ in line:  # grows while it is read
+        for ingredient in one.get("ingredients") or []:
+            label = ingredient.get("active_manifest")
+            if label not in manifests or label in seen:
+                continue
+            seen.add(label)
+            if ingredient.get("relationship") == "parentOf":
+                line.append((manifests[label], True))
+            else:
+                parts.append(manifests[label])
+    return line, parts
 
 
 def _actions(one: dict[str, Any]) -> list[dict[str, Any]]:
@@ -138,36 +154,40 @@ def _program(agent: object) -> str:
 
 def _evidence(data: dict[str, Any]) -> tuple[Evidence, ...]:
     by = f"“{data['signer'] or data['signer_name'] or 'an unnamed signer'}”"
-    with_ = f", made with {data['generator']}" if data["generator"] else ""
     if data["state"] not in ("trusted", "valid"):
-        broken = "; ".join(dict.fromkeys(f["explanation"] or f["code"] for f in data["failures"])) or "no reason given"
-        says = f"The C2PA seal of {by} is broken ({broken[:300]}): file or manifest were changed after signing."
-        return (Evidence(says, "edited", "hint", BROKEN),)
-    trusted = data["state"] == "trusted"
-    caveat = SIGNED if trusted else f"{UNKNOWN} {SIGNED}"
+        return (_broken(data, by), *(Evidence(e.says, caveat=BROKEN) for e in _claims(data, BROKEN)))
+    caveat = SIGNED if data["state"] == "trusted" else f"{UNKNOWN} {SIGNED}"
+    program = f", made with {data['generator']}" if data["generator"] else ""
     when = f" on {data['time']}" if data["time"] else ""
-    says = f"Signed by {by}{when}{with_}; {'a trusted signer' if trusted else 'the signer is not on a trust list'}. Nothing changed since."
-    return (Evidence(says, caveat=caveat), *_claims(data, trusted, caveat))
+    known = "a trusted signer" if data["state"] == "trusted" else "the signer is on no trust list"
+    return (Evidence(f"Signed by {by}{when}{program}; {known}. The file is unchanged since.", caveat=caveat), *_claims(data, caveat))
 
 
-def _claims(data: dict[str, Any], trusted: bool, caveat: str) -> list[Evidence]:
+def _broken(data: dict[str, Any], by: str) -> Evidence:
+    why = "; ".join(dict.fromkeys(f["explanation"] or f["code"] for f in data["failures"])) or "no reason given"
+    if any("mismatch" in f["code"] or "missing" in f["code"] for f in data["failures"]):
+        says = f"The C2PA seal of {by} is broken ({why[:300]}): the file or its manifest was changed after signing."
+        return Evidence(says, "edited", "hint", BROKEN)
+    return Evidence(f"The C2PA manifest of {by} does not verify ({why[:300]}).", caveat=BROKEN)
+
+
+def _claims(data: dict[str, Any], caveat: str) -> list[Evidence]:
     """What the signer declares: the source of the picture, and what was done to it."""
     claims = []
+    trusted = data["state"] == "trusted"
+    done = {a["action"] for a in data["actions"]} & set(EDITS)
+    edited = bool(done - HARMLESS)
     for code in data["source_types"]:
         meaning = declared.source(code)[1]
-        if meaning is None:
+        if meaning is None or code == "empty":
             continue
-        # A signer whom nobody knows can still not gain by admitting AI; that he shows the plain truth is another matter.
-        vouched = trusted or meaning.points_to != "camera original"
-        weight = "strong" if trusted and meaning.weight == "hint" and meaning.points_to == "camera original" else meaning.weight
-        points_to = meaning.points_to if vouched else None
-        says = f"The manifest declares the source as “{meaning.name}” ({code})."
-        claims.append(Evidence(says, points_to, weight if vouched else "note", caveat))
-    done = {a["action"] for a in data["actions"]} & set(EDITS)
+        says, points_to, weight = f"The manifest declares the source as “{meaning.name}” ({code}).", meaning.points_to, meaning.weight
+        if points_to == "camera original":  # a claim that flatters the picture needs a signer one can trust
+            points_to, weight = (points_to, "strong") if trusted and not edited else (None, "note")
+        claims.append(Evidence(says, points_to, weight, caveat))
+    if {"trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"} & set(data["part_source_types"]):
+        claims.append(Evidence("A part that was placed in the picture is declared as made by generative AI.", "edited", "strong", caveat))
     if done:
-        words = ", ".join(sorted({EDITS[d] for d in done}))
-        edited = bool(done - HARMLESS)
-        claims.append(
-            Evidence(f"The manifest says the picture was {words}.", "edited" if edited else None, "hint" if edited else "note", caveat)
-        )
+        says = f"The manifest says the picture was {', '.join(sorted({EDITS[d] for d in done}))}."
+        claims.append(Evidence(says, "edited" if edited else None, ("strong" if trusted else "hint") if edited else "note", caveat))
     return claims

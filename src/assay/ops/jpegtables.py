@@ -6,6 +6,7 @@ from functools import cache
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 # fmt: off
 # ITU-T T.81 tables K.1 and K.2, which libjpeg scales by its quality setting
@@ -62,7 +63,7 @@ def _known() -> dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[str, int | N
     from PIL.JpegPresets import presets  # Pillow ships some of Photoshop's
 
     known: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[str, int | None]] = {}
-    for name, (luma, chroma) in BASES.items():
+    for name, (luma, chroma) in reversed(BASES.items()):  # at quality 1 all steps are 255, for both: libjpeg's
         known |= {(scaled(luma, q), scaled(chroma, q)): (name, q) for q in range(99, 0, -1)}
     for name, preset in presets.items():
         tables = [tuple(t) for t in cast("list[list[int]]", preset["quantization"])]
@@ -86,7 +87,11 @@ def nearest(luma: tuple[int, ...]) -> tuple[int, float]:
 
     Least squares over the logarithms: plain ones would let the large steps of the finest detail decide alone.
     """
-    logs = [np.log(np.maximum(np.array(scaled(LUMA, q)), 1)) for q in range(1, 101)]
-    misses = [float(np.sqrt(np.mean((np.log(np.maximum(luma, 1)) - log) ** 2))) for log in logs]
-    best = int(np.argmin(misses))
-    return best + 1, misses[best]
+    misses = np.sqrt(np.mean((np.log(np.maximum(luma, 1)) - _logarithms()) ** 2, axis=1))
+    best = int(misses.argmin())
+    return best + 1, float(misses[best])
+
+
+@cache
+def _logarithms() -> NDArray[np.float64]:
+    return np.log([scaled(LUMA, q) for q in range(1, 101)])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 LUMA = (0.299, 0.587, 0.114)  # Rec. ITU-R BT.601, as in JPEG
+EXACT = (306 / 1024, 601 / 1024, 117 / 1024)  # the same to 3 digits; sums come out exact in float32, grey stays what it is
 GRAIN = 64  # floats are rounded to 1/64 of an 8-bit step, so that bytes and the same bytes as floats score alike
 STRIP = 1 << 19  # pixels handled at a time: small enough for the cache, large enough for the vector units
 
@@ -22,7 +23,7 @@ def luma(x: Tensor) -> Tensor:
     """…×C×H×W pixels to …×H×W luma in 8-bit steps."""
     if x.shape[-3] == 1:
         return steps(x[..., 0, :, :])
-    r, g, b = LUMA
+    r, g, b = EXACT
     return steps(x[..., 0, :, :]).mul_(r).add_(steps(x[..., 1, :, :]), alpha=g).add_(steps(x[..., 2, :, :]), alpha=b)
 
 

@@ -13,7 +13,7 @@ from assay.types import Scale, ScoreCard
 
 FLAT = 0.5  # 8-bit steps: a smaller change is none
 CONTOUR = (1.1, 20.0)  # 8-bit steps; 1 is the finest an 8-bit file can do, much more than 16 (4 bits) is an edge of its own
-CROSSINGS = 1.2  # contours met by a row and a column of a cell, together: one alone may be the picture's own edge
+CROSSINGS = 1.2  # contours that a row or a column of a cell meets; one alone may be an edge of the picture
 ONE_WAY = 0.7  # of all steps must climb the same way, as on a gradient; outlines and text climb and fall
 MOST = 1 << 20  # pixels looked at in each direction
 OTHER = 0.15  # share of places that may be neither flat nor a contour
@@ -35,8 +35,9 @@ def banding(x: Tensor) -> Tensor:
 
     x: N×C×H×W, sRGB; float in [0, 1], or uint8; 16 pixels at least.
     Returns N scores in % of area. A cell (1/8 of the shorter side, or a square of four) is banded when most of it
-    is flat, when small steps (1.1 to 20 of 255) with two flat pixels on each side cross it at least 1.2 times, and
-    when they climb one way. A plain 8-bit gradient, with steps of 1, is not counted. Noise and dither hide bands, also from viewers.
+    is flat, when small steps (1.1 to 20 of 255) with two flat pixels on each side cross its rows or columns 1.2 times or more, and
+    when they climb one way. A plain 8-bit gradient, with steps of 1, is not counted; bands that grain has frayed are
+    missed. The staircases that strong JPEG makes of a sky are bands, and counted.
 
     >>> banding((torch.arange(256) // 16 / 32).expand(1, 1, 256, 256))
     tensor([100.])
@@ -57,17 +58,19 @@ def _banded(x: Tensor) -> Tensor:
     size = rows.shape[1:]
     fine = _verdict(rows, columns, 1)
     even = (0, size[1] % 2, 0, size[0] % 2)
-    wide = _verdict(*(avg_pool2d(pad(t, even), 2) * 4 for t in (rows, columns)), 2)  # bands too wide to repeat in one cell
+    rows, columns = (avg_pool2d(pad(t, even), 2) * 4 for t in (rows, columns))
+    wide = _verdict(rows, columns, 2)  # for bands too wide to repeat in one cell
     return torch.maximum(fine, wide.repeat_interleave(2, 0).repeat_interleave(2, 1)[: size[0], : size[1]])
 
 
 def _verdict(rows: Tensor, columns: Tensor, cells: int) -> Tensor:
     """1 where a place is a staircase, from the sums of `_lines` over cells×cells cells."""
     climb = rows[0].abs() + columns[0].abs()
-    crossings = cells * (rows[2] / rows[5].clamp_min(1) + columns[2] / columns[5].clamp_min(1))
+    crossings = cells * torch.maximum(rows[2] / rows[5].clamp_min(1), columns[2] / columns[5].clamp_min(1))
     total, other, flat = (rows + columns)[[1, 3, 4]]
     share = other / (other + flat).clamp_min(1)
-    return ((share <= OTHER) & (crossings >= CROSSINGS) & (climb >= ONE_WAY * total)).float()
+    banded: Tensor = (share <= OTHER) & (crossings >= CROSSINGS) & (climb >= ONE_WAY * total)
+    return banded.float()
 
 
 def _lines(y: Tensor, cell: int, hop: int) -> Tensor:

@@ -63,7 +63,7 @@ def blockiness_map(x: Tensor) -> Tensor:
 
 
 def _extra(x: Tensor, axis: int) -> tuple[Tensor, int]:
-    """The mean extra jump of the strongest phase over the phases that do not touch it, and that phase."""
+    """By how much the mean extra jump of the strongest phase exceeds the next best, and that phase."""
     hop = max(1, x.shape[1] * x.shape[2] // MOST)  # lines along the jumps; a regular sample of a large photo will do
     jumps, counted = _jumps(luma(x[:, :, ::hop] if axis == -2 else x[:, ::hop]), axis)
     across = -3 - axis  # the other axis
@@ -71,7 +71,7 @@ def _extra(x: Tensor, axis: int) -> tuple[Tensor, int]:
     sums = torch.cat([each, each.new_zeros(-len(each) % SIDE, 2)]).view(-1, SIDE, 2).sum(0)
     mean = sums[:, 0] / sums[:, 1].clamp_min(1)
     phase = int(mean.argmax())
-    others = mean.roll(-phase)[2:7].mean()  # the two neighbours of a jump read low by its half
+    others = mean.roll(-phase)[2:7].max()  # not its two neighbours: beside a jump one reads low by half of it
     return (mean[phase] - others).clamp_min(0).float(), phase
 
 

@@ -54,7 +54,7 @@ def noise_map(x: Tensor) -> Tensor:
     (x,) = check.images(x=x, keep_uint8=True, min_side=32)
     fine = _dct()[1].to(x.device)
     rows = []
-    for band in x[:, :, : x.shape[2] // SIDE * SIDE].split(64 * SIDE, dim=2):
+    for band in torch.split(x[:, :, : x.shape[2] // SIDE * SIDE], 64 * SIDE, dim=2):
         blocks = steps(band.unfold(2, SIDE, SIDE).unfold(3, SIDE, SIDE)).flatten(-2)
         rows.append((blocks @ fine).square_().mean(dim=(1, -1)).sqrt())
     return torch.cat(rows, dim=1)

@@ -47,7 +47,7 @@ def sharpness(x: Tensor) -> Tensor:
     along the edge and a little across it, as strongly as the noise asks; what that widens is taken off again.
     Raises CannotAssess without edges.
 
-    >>> float(sharpness((torch.arange(128) // 32 % 2).float().expand(1, 1, 64, 128)).round(decimals=2))
+    >>> round(float(sharpness((torch.arange(128) // 32 % 2).float().expand(1, 1, 64, 128))), 2)
     0.4
     """
     (x,) = check.images(x=x, keep_uint8=True, min_side=64)
