@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 from torch import Tensor
@@ -130,8 +130,9 @@ def main() -> None:
             (held if i % 4 == 3 else seen).append(path)
     model, count = fit(seen)
     made = json.dumps({"recipe": "recipes/niqe_assay.py", "photos": len(seen), "blocks": count})
-    save_file({"mu": model[0], "cov": model[1].contiguous()}, args.out, metadata={"made": made})  # one key: their order is not kept
-    print(f"{args.out}: {count} blocks of {len(seen)} photographs, sha256 {hashlib.sha256(args.out.read_bytes()).hexdigest()}")
+    data = save({"mu": model[0], "cov": model[1].contiguous()}, metadata={"made": made})  # one key: their order is not kept
+    args.out.write_bytes(data)
+    print(f"{args.out}: {count} blocks of {len(seen)} photographs, sha256 {hashlib.sha256(data).hexdigest()}")
 
     damaged = ladders(held)
     print(f"held out: {len(held)} photographs, {sum(map(len, damaged))} scores")

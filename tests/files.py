@@ -124,9 +124,10 @@ def picture(data, pixels=None):
     """A Picture of these bytes, also of damaged ones: pixels are only decoded when a test needs them."""
 
     def stored():
+        if pixels is not None:
+            return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
         with Image.open(io.BytesIO(data)) as im:
-            a = np.asarray(im.convert("RGB")) if pixels is None else pixels
-        return torch.from_numpy(np.ascontiguousarray(a.transpose(2, 0, 1)))
+            return torch.from_numpy(np.asarray(im.convert("RGB")).transpose(2, 0, 1).copy())
 
     try:
         with Image.open(io.BytesIO(data)) as im:

@@ -283,7 +283,9 @@ def test_directories_that_point_at_themselves_end():
 
 
 def test_broken_files_raise_nothing_else():
-    for data in damaged(with_segments(photo(64, 48, thumbnail=encoded(scene(32, 24))), xmp_segment(packet("", 'xmp:CreatorTool="x"'))), 1, 1500):
+    for data in damaged(
+        with_segments(photo(64, 48, thumbnail=encoded(scene(32, 24))), xmp_segment(packet("", 'xmp:CreatorTool="x"'))), 1, 1500
+    ):
         try:
             json.dumps(metadata(picture(data)).data, allow_nan=False)
         except AssayError as e:

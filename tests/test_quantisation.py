@@ -145,7 +145,10 @@ def test_a_marker_inside_the_pixels_is_no_segment():
 
 def test_sixteen_bit_tables_are_read():
     file = jpegfile.parse(encoded(SMALL))
-    wide = b"".join(bytes((0x10 | slot,)) + b"".join(int(steps[p] + 300).to_bytes(2, "big") for p in jpegfile.ZIGZAG) for slot, steps in file.tables.items())
+    wide = b"".join(
+        bytes((0x10 | slot,)) + b"".join(int(steps[p] + 300).to_bytes(2, "big") for p in jpegfile.ZIGZAG)
+        for slot, steps in file.tables.items()
+    )
     rest = b"".join(segment(s.marker, s.payload) for s in file.segments if s.marker not in (0xDB, 0xDA))
     again = jpegfile.parse(b"\xff\xd8" + segment(0xDB, wide) + rest + segment(0xDA, b"\0" * 10))
     assert again.tables == {slot: tuple(v + 300 for v in steps) for slot, steps in file.tables.items()}

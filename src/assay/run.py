@@ -214,7 +214,7 @@ def _item(item: Item, answers: Iterable[Result | Failure], options: _Options) ->
     return replace(
         item,
         errors=tuple(e for e in item.errors if e not in silent),
-        quality=verdict.quality(results),
+        quality=verdict.quality(results, item.media.width * item.media.height if item.media else 0),
         origin=verdict.origin(results, tuple(e.says for e in silent)),
     )
 

@@ -14,10 +14,13 @@ from assay.types import Evidence, Origin, OriginVerdict, QualityVerdict, Result
 ENOUGH_HINTS = 2  # independent algorithms that must agree before hints alone decide
 
 
-def quality(results: Sequence[Result]) -> QualityVerdict | None:
-    """How good the picture is, 0..100, and what pulls it down; None if none of its measures is among the results."""
+def quality(results: Sequence[Result], pixels: int) -> QualityVerdict | None:
+    """How good the picture is, 0..100, and what pulls it down; None if too few of its measures are among the results.
+
+    pixels: width × height; a large photograph is judged as it is seen on a screen.
+    """
     values = {r.card.name: r.value for r in results if r.value is not None and not r.knobs}
-    answer = headline(values)
+    answer = headline(values, pixels=pixels)
     if answer is None:
         return None
     score, interval, losses = answer

@@ -112,9 +112,9 @@ def _main_nfa(votes: int, cast: int, pixels: int) -> float:
 
 
 def _local(votes: NDArray[np.uint8], main: int, counts: NDArray[np.int64]) -> bool:
-    """Whether a grid lives in some areas only, under half of the picture, and is at chance level in the rest."""
+    """Whether a grid lives only in areas whose boxes cover less than half of the picture, and is at chance level outside."""
     mine = [region for region, _ in _significant(votes, [main], counts)]
-    area = int(_mask(votes.shape, mine).sum())
+    area = sum(region.width * region.height for region in mine)
     left = int(counts[main].sum()) - sum(region.size for region in mine)
     return 2 * area < votes.size and _log_nfa(votes.size - area, left, votes.size) >= 0
 
