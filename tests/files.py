@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
+from contextlib import suppress
 
 import numpy as np
 import torch
 from PIL import Image
 
-from assay.types import Media, Picture
+from assay.types import AssayError, Media, Picture
 
 TEXT, SHORT, LONG, FRACTION, RAW = 2, 3, 4, 5, 7
 
@@ -142,6 +144,12 @@ def says(finding, words):
     found = [e for e in finding.evidence if words in e.says]
     assert len(found) == 1, f"{words!r} in {[e.says for e in finding.evidence]}"
     return found[0]
+
+
+def survives(fn, of):
+    """Whatever the file, there is an answer that JSON can hold, or one of our own errors."""
+    with suppress(AssayError):
+        json.dumps(fn(of).data, allow_nan=False)
 
 
 def damaged(data, seed, count):

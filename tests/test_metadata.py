@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from assay.authenticity.metadata import metadata
 from assay.ops import declared, embedded, exif, xmp
-from assay.types import AssayError, BadInput, CannotAssess
+from assay.types import BadInput, CannotAssess
 from files import (
     CAMERA,
     EXPOSURE,
@@ -24,6 +24,7 @@ from files import (
     says,
     scene,
     segment,
+    survives,
     with_segments,
     xmp_segment,
 )
@@ -138,12 +139,12 @@ def test_every_source_type_has_a_meaning():
 
 
 def test_the_editing_history_is_read():
-    step = '<rdf:li rdf:parseType="Resource"><stEvt:action>saved</stEvt:action><stEvt:softwareAgent>Adobe Photoshop</stEvt:softwareAgent></rdf:li>'
+    step = '<rdf:li rdf:parseType="Resource"><stEvt:action>saved</stEvt:action><stEvt:softwareAgent>P 7</stEvt:softwareAgent></rdf:li>'
     ancestors = "<photoshop:DocumentAncestors><rdf:Bag><rdf:li>A</rdf:li><rdf:li>B</rdf:li></rdf:Bag></photoshop:DocumentAncestors>"
     body = f"<xmpMM:History><rdf:Seq>{step}{step}</rdf:Seq></xmpMM:History>{ancestors}"
     found = metadata(picture(with_segments(encoded(scene()), xmp_segment(packet(body, 'crs:Exposure2012="+1.0"')))))
-    assert found.data["history"] == [{"action": "saved", "softwareAgent": "Adobe Photoshop"}] * 2
-    assert says(found, "lists 2 steps by Adobe Photoshop").points_to == "edited"
+    assert found.data["history"] == [{"action": "saved", "softwareAgent": "P 7"}] * 2
+    assert says(found, "lists 2 steps by P 7").points_to == "edited"
     assert says(found, "2 other documents").points_to == "edited"
     assert says(found, "Camera Raw").points_to == "edited"
 
@@ -286,10 +287,7 @@ def test_broken_files_raise_nothing_else():
     for data in damaged(
         with_segments(photo(64, 48, thumbnail=encoded(scene(32, 24))), xmp_segment(packet("", 'xmp:CreatorTool="x"'))), 1, 1500
     ):
-        try:
-            json.dumps(metadata(picture(data)).data, allow_nan=False)
-        except AssayError as e:
-            assert str(e)
+        survives(metadata, picture(data))
 
 
 def test_on_real_files(data):

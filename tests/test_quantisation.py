@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ from PIL import Image
 
 from assay.authenticity.quantisation import quantisation
 from assay.ops import jpegfile, jpegtables
-from assay.types import AssayError, BadInput, CannotAssess
-from files import TEXT, damaged, encoded, photo, picture, says, scene, segment, with_segments
+from assay.types import BadInput, CannotAssess
+from files import TEXT, damaged, encoded, photo, picture, says, scene, segment, survives, with_segments
 
 SMALL = scene(48, 32)
 
@@ -173,18 +173,13 @@ def test_what_cannot_be_told_is_a_sentence(data, kind, text):
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=400))
 def test_the_parser_survives_anything(tail):
-    try:
+    with suppress(BadInput):
         assert jpegfile.parse(b"\xff\xd8" + tail).width >= 0
-    except BadInput as e:
-        assert str(e)
 
 
 def test_broken_files_raise_nothing_else():
-    for data in damaged(photo(64, 48), 2, 1500):
-        try:
-            json.dumps(quantisation(picture(data)).data, allow_nan=False)
-        except AssayError as e:
-            assert str(e)
+    for data in damaged(photo(64, 48), 2, 400):
+        survives(quantisation, picture(data))
 
 
 def test_on_real_files(data):

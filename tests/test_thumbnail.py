@@ -11,8 +11,8 @@ from PIL import Image
 
 from assay.authenticity.thumbnail import thumbnail
 from assay.ops import smallmatch
-from assay.types import AssayError, CannotAssess
-from files import damaged, encoded, exif, photo, picture, says, scene, segment, with_segments
+from assay.types import CannotAssess
+from files import damaged, encoded, exif, photo, picture, says, scene, segment, survives, with_segments
 
 SCENE = scene(480, 360)
 
@@ -136,11 +136,8 @@ def test_broken_files_raise_nothing_else():
     whole = photo(64, 48, thumbnail=small(scene(64, 48), (32, 24)))
     with Image.open(io.BytesIO(whole)) as im:
         pixels = np.asarray(im)
-    for data in damaged(whole, 3, 300):
-        try:
-            json.dumps(thumbnail(picture(data, pixels)).data, allow_nan=False)
-        except AssayError as e:
-            assert str(e)
+    for data in damaged(whole, 3, 100):
+        survives(thumbnail, picture(data, pixels))
 
 
 def test_no_camera_file_is_accused(data):

@@ -92,16 +92,17 @@ INLINE void load(Row *row, const float *plane, ptrdiff_t height, ptrdiff_t width
     memcpy(row->p + (a - left + 1), plane + y * width + a, sizeof(float) * (size_t)(b - a));
 }
 
-/* Squared gradient magnitudes of one row of a tile from the three rows around it. */
-INLINE void slope(const Row *restrict u, const Row *restrict m, const Row *restrict d, float side, float mid, float *restrict out) {
+/* Derivatives of one row of a tile, across and down, from the three rows around it. */
+INLINE void slope(const Row *restrict u, const Row *restrict m, const Row *restrict d, float side, float mid, float *restrict gx,
+                  float *restrict gy) {
     _Alignas(64) float down[TILE + LANES], diff[TILE + LANES];
     for (int i = 0; i < TILE + LANES; i++) {
         down[i] = side * (u->p[i] + d->p[i]) + mid * m->p[i];
         diff[i] = d->p[i] - u->p[i];
     }
     for (int i = 0; i < TILE; i++) {
-        const float gx = down[i + 2] - down[i], gy = side * (diff[i] + diff[i + 2]) + mid * diff[i + 1];
-        out[i] = gx * gx + gy * gy;
+        gx[i] = down[i + 2] - down[i];
+        gy[i] = side * (diff[i] + diff[i + 2]) + mid * diff[i + 1];
     }
 }
 
@@ -110,7 +111,7 @@ INLINE void slope(const Row *restrict u, const Row *restrict m, const Row *restr
 EXPORT WIDE void gradient_similarity(const float *x, const float *y, ptrdiff_t height, ptrdiff_t width, float side, float mid,
                                      float constant, float mask, ptrdiff_t start, ptrdiff_t stop, double *sums, float *map) {
     Row rows[2][3];
-    _Alignas(64) float a[TILE], b[TILE], s[TILE];
+    _Alignas(64) float ax[TILE], ay[TILE], bx[TILE], by[TILE], s[TILE];
     for (ptrdiff_t from = start, to; from < stop; from = to) {
         const ptrdiff_t plane = from / height, top = from % height;
         to = (plane + 1) * height < stop ? (plane + 1) * height : stop;
@@ -122,11 +123,11 @@ EXPORT WIDE void gradient_similarity(const float *x, const float *y, ptrdiff_t h
                 load(&rows[0][i % 3], p, height, width, r, left);
                 load(&rows[1][i % 3], q, height, width, r, left);
                 if (r < top + 1) continue;
-                slope(&rows[0][(i - 2) % 3], &rows[0][(i - 1) % 3], &rows[0][i % 3], side, mid, a);
-                slope(&rows[1][(i - 2) % 3], &rows[1][(i - 1) % 3], &rows[1][i % 3], side, mid, b);
+                slope(&rows[0][(i - 2) % 3], &rows[0][(i - 1) % 3], &rows[0][i % 3], side, mid, ax, ay);
+                slope(&rows[1][(i - 2) % 3], &rows[1][(i - 1) % 3], &rows[1][i % 3], side, mid, bx, by);
                 for (int k = 0; k < TILE; k++) {
-                    const float ab = sqrtf(a[k] * b[k]), apart = a[k] + b[k] - 2 * ab;
-                    s[k] = apart / (a[k] + b[k] - mask * ab + constant); /* 1 - similarity, without the cancellation */
+                    const float a = ax[k] * ax[k] + ay[k] * ay[k], b = bx[k] * bx[k] + by[k] * by[k], ab = sqrtf(a * b);
+                    s[k] = (a + b - 2 * ab) / (a + b - mask * ab + constant); /* 1 - similarity, without the cancellation */
                 }
                 for (int k = n; k < TILE; k++) s[k] = 0;
                 const ptrdiff_t row = plane * height + r - 1;
@@ -136,6 +137,45 @@ EXPORT WIDE void gradient_similarity(const float *x, const float *y, ptrdiff_t h
                 for (int k = 0; k < TILE; k += LANES)
                     for (int j = 0; j < LANES; j++) one[j] += s[k + j], two[j] += s[k + j] * s[k + j];
                 for (int j = 0; j < LANES; j++) sums[2 * row] += one[j], sums[2 * row + 1] += two[j];
+            }
+        }
+    }
+}
+
+/* Rows start..stop of all N pictures together, of 3 planes each: L, then two of hue. edges: similarity of the Prewitt
+ * gradients g of the two pictures, plus that of x with their mean, less that of y with it; hues: similarity of the hues. */
+EXPORT WIDE void edges_and_hues(const float *x, const float *y, ptrdiff_t height, ptrdiff_t width, float c1, float c2, float c3,
+                                ptrdiff_t start, ptrdiff_t stop, float *edges, float *hues) {
+    const ptrdiff_t area = height * width;
+    const float third = 1.0f / 3;
+    Row rows[2][3];
+    _Alignas(64) float ax[TILE], ay[TILE], bx[TILE], by[TILE], s[TILE];
+    for (ptrdiff_t from = start, to; from < stop; from = to) {
+        const ptrdiff_t picture = from / height, top = from % height;
+        to = (picture + 1) * height < stop ? (picture + 1) * height : stop;
+        const float *p = x + 3 * picture * area, *q = y + 3 * picture * area;
+        for (ptrdiff_t left = 0; left < width; left += TILE) {
+            const int n = width - left < TILE ? (int)(width - left) : TILE;
+            for (ptrdiff_t r = top - 1; r <= top + (to - from); r++) {
+                const ptrdiff_t i = r + 3; /* never negative */
+                load(&rows[0][i % 3], p, height, width, r, left);
+                load(&rows[1][i % 3], q, height, width, r, left);
+                if (r < top + 1) continue;
+                slope(&rows[0][(i - 2) % 3], &rows[0][(i - 1) % 3], &rows[0][i % 3], third, third, ax, ay);
+                slope(&rows[1][(i - 2) % 3], &rows[1][(i - 1) % 3], &rows[1][i % 3], third, third, bx, by);
+                for (int k = 0; k < TILE; k++) {
+                    const float fx = (ax[k] + bx[k]) / 2, fy = (ay[k] + by[k]) / 2;
+                    const float a = ax[k] * ax[k] + ay[k] * ay[k], b = bx[k] * bx[k] + by[k] * by[k], f = fx * fx + fy * fy;
+                    const float g = sqrtf(a), h = sqrtf(b), m = sqrtf(f);
+                    s[k] = (2 * g * h + c1) / (a + b + c1) + (2 * g * m + c2) / (a + f + c2) - (2 * h * m + c2) / (b + f + c2);
+                }
+                const ptrdiff_t at = (r - 1) * width + left;
+                memcpy(edges + picture * area + at, s, sizeof(float) * (size_t)n);
+                const float *restrict h1 = p + area + at, *restrict m1 = h1 + area, *restrict h2 = q + area + at, *restrict m2 = h2 + area;
+                float *restrict o = hues + picture * area + at;
+                for (int k = 0; k < n; k++)
+                    o[k] = (2 * (h1[k] * h2[k] + m1[k] * m2[k]) + c3) /
+                           (h1[k] * h1[k] + h2[k] * h2[k] + m1[k] * m1[k] + m2[k] * m2[k] + c3);
             }
         }
     }

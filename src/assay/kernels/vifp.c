@@ -10,10 +10,8 @@
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 9")
 #else
 #define INLINE static inline
-#define UNROLL
 #endif
 
 /* FACTORS: the largest ratio is 1 + 255²/4/2 = 8129, and 8129⁹ < 2¹²⁸, the largest float. */
@@ -51,39 +49,48 @@ EXPORT WIDE void vifp_grey(const void *from, int bytes, int colours, ptrdiff_t w
     }
 }
 
+/* A symmetric window of n taps: `w` is its middle weight and those to one side, AT(k) the value k places from the middle.
+ * Written out, because compilers do not vectorise over pixels when the taps are a loop. */
+#define TAPS3(AT) w[0] * AT(0) + w[1] * (AT(-1) + AT(1))
+#define TAPS5(AT) TAPS3(AT) + w[2] * (AT(-2) + AT(2))
+#define TAPS9(AT) TAPS5(AT) + w[3] * (AT(-3) + AT(3)) + w[4] * (AT(-4) + AT(4))
+#define TAPS17(AT)                                                                                                    \
+    (TAPS9(AT)) + (w[5] * (AT(-5) + AT(5)) + w[6] * (AT(-6) + AT(6)) + w[7] * (AT(-7) + AT(7)) + w[8] * (AT(-8) + AT(8)))
+#define LEFT_RIGHT(k) q[i + m + (k)]
+#define UP_DOWN(k) r[m + (k)][i]
+
+INLINE void across_plane(float *restrict o, const float *restrict q, const float *restrict w, const int n) {
+    const int m = n / 2;
+    if (n == 3) for (int i = 0; i < TILE; i++) o[i] = TAPS3(LEFT_RIGHT);
+    if (n == 5) for (int i = 0; i < TILE; i++) o[i] = TAPS5(LEFT_RIGHT);
+    if (n == 9) for (int i = 0; i < TILE; i++) o[i] = TAPS9(LEFT_RIGHT);
+    if (n == 17) for (int i = 0; i < TILE; i++) o[i] = TAPS17(LEFT_RIGHT);
+}
+
+INLINE void down_plane(float *restrict o, const float *const *r, const float *restrict w, const int n) {
+    const int m = n / 2;
+    if (n == 3) for (int i = 0; i < TILE; i++) o[i] = TAPS3(UP_DOWN);
+    if (n == 5) for (int i = 0; i < TILE; i++) o[i] = TAPS5(UP_DOWN);
+    if (n == 9) for (int i = 0; i < TILE; i++) o[i] = TAPS9(UP_DOWN);
+    if (n == 17) for (int i = 0; i < TILE; i++) o[i] = TAPS17(UP_DOWN);
+}
+
 /* One row of a tile: the five products, and their weighted sums over n columns. */
 INLINE void across(Means *restrict out, const float *restrict x, const float *restrict y, const float *restrict w, const int n) {
     _Alignas(64) float p[MEANS][SPAN];
-    for (int i = 0; i < TILE + n - 1; i++) {
+    for (int i = 0; i < SPAN; i++) {
         float a = x[i], b = y[i];
         p[0][i] = a, p[1][i] = b, p[2][i] = a * a, p[3][i] = b * b, p[4][i] = a * b;
     }
-    const int m = n / 2;
-    for (int v = 0; v < MEANS; v++) {
-        const float *restrict q = p[v];
-        float *restrict o = out->p[v];
-        for (int i = 0; i < TILE; i++) {
-            float sum = w[0] * q[i + m];
-            UNROLL
-            for (int k = 1; k <= m; k++) sum += w[k] * (q[i + m - k] + q[i + m + k]);
-            o[i] = sum;
-        }
-    }
+    for (int v = 0; v < MEANS; v++) across_plane(out->p[v], p[v], w, n);
 }
 
 /* Weighted sums over n rows of the ring, the oldest at `first`. */
 INLINE void down(Means *restrict out, const Means *restrict ring, int first, const float *restrict w, const int n) {
-    const int m = n / 2;
     for (int v = 0; v < MEANS; v++) {
         const float *r[MOST];
         for (int k = 0; k < n; k++) r[k] = ring[(first + k) % n].p[v];
-        float *restrict o = out->p[v];
-        for (int i = 0; i < TILE; i++) {
-            float sum = w[0] * r[m][i];
-            UNROLL
-            for (int k = 1; k <= m; k++) sum += w[k] * (r[m - k][i] + r[m + k][i]);
-            o[i] = sum;
-        }
+        down_plane(out->p[v], r, w, n);
     }
 }
 

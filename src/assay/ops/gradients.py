@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from math import cos, pi
 from typing import Literal
 
 import torch
@@ -20,6 +21,8 @@ YIQ: Mix = ((0.299, 0.587, 0.114), (0.596, -0.274, -0.322), (0.211, -0.523, 0.31
 LUMA: Mix = YIQ[:1]
 LMN: Mix = ((0.06, 0.63, 0.27), (0.30, 0.04, -0.35), (0.34, -0.60, 0.17))  # Zhang 2014 (VSI), after Geusebroek 2001
 LHM: Mix = ((0.2989, 0.5870, 0.1140), *LMN[1:])  # Nafchi 2016 (MDSI)
+
+C1, C2, C3 = 140.0, 55.0, 550.0  # Nafchi 2016: gradients of the two, of each with their mean, and hues
 
 Operator = Literal["prewitt", "scharr"]
 SIDE_MID: dict[Operator, tuple[float, float]] = {"prewitt": (1 / 3, 1 / 3), "scharr": (3 / 16, 10 / 16)}
@@ -39,6 +42,17 @@ def root(v: Tensor) -> Tensor:
 def alike(a: Tensor, b: Tensor, constant: float) -> Tensor:
     """(2ab + c) / (a² + b² + c): 1 where equal."""
     return (2 * a * b + constant) / (a.square() + b.square() + constant)
+
+
+def real_power(v: Tensor, exponent: float) -> Tensor:
+    """Re(v^exponent), |v|^exponent · cos(π·exponent) where v < 0, as MATLAB takes powers; gradient 0 at 0."""
+    size = v.abs()
+    some = size > 0
+    if not bool(some.all()):
+        size = torch.where(some, torch.where(some, size, 1) ** exponent, 0)
+    else:
+        size = size**exponent
+    return torch.where(v < 0, cos(pi * exponent), 1) * size
 
 
 def mixed(x: Tensor, mix: Mix) -> Tensor:
@@ -135,6 +149,31 @@ def _similarity(x: Tensor, ref: Tensor, operator: Operator, constant: float, mas
     return sums.sum(1)
 
 
+def edges_and_hues(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
+    """The two similarity maps of MDSI from N×3×H×W planes in LHM: of the edges, with the fused picture's, and of the hues."""
+    if kernels.can(x, ref, dtypes=(torch.float32,)):
+        return _edges_and_hues(x.contiguous(), ref.contiguous())
+    a, b = slopes(x[:, :1], "prewitt"), slopes(ref[:, :1], "prewitt")
+    both = root(((a[0] + b[0]) / 2).square() + ((a[1] + b[1]) / 2).square())
+    g, gr = (root(s[0].square() + s[1].square()) for s in (a, b))
+    edges = alike(gr, g, C1) + alike(g, both, C2) - alike(gr, both, C2)
+    h, hr = x[:, 1:], ref[:, 1:]
+    hues = (2 * (h * hr).sum(1) + C3) / (h.square().sum(1) + hr.square().sum(1) + C3)
+    return edges[:, 0], hues
+
+
+def _edges_and_hues(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
+    n, _, h, w = x.shape
+    edges, hues = torch.empty(n, h, w), torch.empty(n, h, w)
+    a, b, e, u = (kernels.pointer(t) for t in (x, ref, edges, hues))
+
+    def work(start: int, stop: int) -> None:
+        _library().edges_and_hues(a, b, h, w, C1, C2, C3, start, stop, e, u)
+
+    kernels.split(work, n * h, grain=max(8, (1 << 16) // w))
+    return edges, hues
+
+
 @cache
 def _library() -> ctypes.CDLL:
     library = kernels.library()
@@ -145,4 +184,6 @@ def _library() -> ctypes.CDLL:
         fn.argtypes, fn.restype = [address, size, size, size, size, address, size, size, size, address], None
     library.gradient_similarity.argtypes = [address, address, size, size, real, real, real, real, size, size, address, address]
     library.gradient_similarity.restype = None
+    library.edges_and_hues.argtypes = [address, address, size, size, real, real, real, size, size, address, address]
+    library.edges_and_hues.restype = None
     return library
