@@ -11,7 +11,7 @@ import click
 from click.exceptions import Exit
 
 from assay import __version__
-from assay.catalog import index
+from assay.catalog import ROOMS, index
 from assay.types import AssayError, BadInput
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -96,7 +96,7 @@ def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, optio
 
     tasks = [task(n) for n in names]
     if ref is None and (needing := [t.name for t in tasks if "reference" in t.fn.card.takes]):
-        raise BadInput(f"{' and '.join(needing)} compare with a reference: add --ref FILE or --ref FOLDER.")
+        raise BadInput(f"a reference is needed for {' and '.join(needing)}: add --ref FILE or --ref FOLDER.")
     files: list[Any] = list(pair(paths, ref)) if ref is not None else list(find(paths))
     some_failed = False
     with Sinks(tasks, len(files), verdicts=verdicts, **options) as sinks:
@@ -119,10 +119,10 @@ def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, optio
 @main.command("list")
 @click.argument("room", required=False)
 def list_(room: str | None) -> None:
-    """Show every algorithm, or those of one ROOM (quality, authenticity)."""
-    rooms: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    """Show every algorithm, or those of one ROOM (quality, authenticity, degrade)."""
+    rooms: dict[str, list[tuple[str, dict[str, Any]]]] = {r: [] for r in ROOMS}
     for name, row in index().items():
-        rooms.setdefault(row["at"].split(".")[1], []).append((name, row))
+        rooms[row["at"].split(".")[1]].append((name, row))
     if room is not None and room not in rooms:
         raise BadInput(f"no room is called {room!r}; there are {', '.join(rooms)}.")
     width = max(map(len, index()))

@@ -26,6 +26,7 @@ from assay import verdict
 from assay.catalog import Carded, get, index, map_of, nearest
 from assay.io.decode import from_array, read
 from assay.types import (
+    AlterCard,
     AssayError,
     BadInput,
     CannotAssess,
@@ -69,6 +70,8 @@ def task(algorithm: Algorithm) -> Task:
         return Task(algorithm)
     name, *settings = algorithm.split(":")
     fn = get(name.strip())
+    if isinstance(fn.card, AlterCard):
+        raise BadInput(f"{name} changes a picture and scores none; `assay list quality` shows what does.")
     known = {k: p for k, p in signatures.signature(fn).parameters.items() if p.kind is p.KEYWORD_ONLY and k != "ref"}
     knobs: dict[str, object] = {}
     for setting in settings:

@@ -29,10 +29,14 @@ def matrix(n: int = 8) -> Tensor:
 
 def block_dct(x: Tensor) -> Tensor:
     """The orthonormal 8×8 DCT of every whole block of an …×H×W picture: …×⌊H/8⌋×⌊W/8⌋×8×8, vertical frequency first."""
+    d = matrix().to(x)
+    out: Tensor = d @ _blocks(x) @ d.T
+    return out
+
+
+def _blocks(x: Tensor) -> Tensor:
     h, w = x.shape[-2] // 8, x.shape[-1] // 8
-    blocks = x[..., : 8 * h, : 8 * w].unflatten(-1, (w, 8)).unflatten(-3, (h, 8)).transpose(-3, -2)
-    d = matrix().to(blocks)
-    return d @ blocks @ d.T
+    return x[..., : 8 * h, : 8 * w].reshape(*x.shape[:-2], h, 8, w, 8).transpose(-3, -2)
 
 
 def luma8(stored: Tensor) -> Tensor:
@@ -90,8 +94,9 @@ def grid_votes_torch(luma: Tensor) -> Tensor:
 
 def _flat(part: Tensor) -> Tensor:
     """Which 8×8 blocks have constant rows, or constant columns."""
-    b = part.unflatten(-1, (-1, 8)).unflatten(-3, (-1, 8)).transpose(-3, -2)
-    return (b == b[..., :1]).all(-1).all(-1) | (b == b[..., :1, :]).all(-1).all(-1)
+    b = _blocks(part)
+    across: Tensor = (b == b[..., :1]).all(-1).all(-1)
+    return across | (b == b[..., :1, :]).all(-1).all(-1)
 
 
 @cache

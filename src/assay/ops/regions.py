@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import ceil, log10
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label, maximum_filter, minimum_filter
 from scipy.special import gammaln, logsumexp
 
+GRIDS = 64  # places an 8×8 grid can start at, and pixels of a block
+RADIUS = 9  # pixels between neighbours of a region (Nikoukhah et al. 2021, as all of the a-contrario test)
 EIGHT = np.ones((3, 3), dtype=bool)  # neighbours of a pixel, diagonals included
 
 
@@ -84,6 +87,25 @@ def grow(classes: NDArray[np.uint8], wanted: Iterable[int], *, radius: int, leas
             for part, where in enumerate(find_objects(parts), start=1):
                 if where is not None and sizes[part] >= least:
                     yield Region(of, x + where[1].start, y + where[0].start, parts[where] == part)
+
+
+def grid_nfa(area: int, votes: int, pixels: int) -> float:
+    """log10 of the number of false alarms of so many votes for one grid in an area: how many as strong are to be expected
+    by chance in a picture of that many pixels. Tests: every grid in every box, (64·X·Y)². Only one vote in 64 is
+    independent, because neighbours share blocks.
+    """
+    return 2 * log10(GRIDS * pixels) + log10_tail(area // GRIDS, votes // GRIDS, 1 / GRIDS)
+
+
+def significant(votes: NDArray[np.uint8], grids: Iterable[int], counts: NDArray[np.int64]) -> list[tuple[Region, float]]:
+    """The regions that vote for one of these grids too densely for chance, with their log10 number of false alarms, below 0.
+
+    counts: `tally(votes, cell=RADIUS + 1)`.
+    """
+    least = ceil(GRIDS * 2 * log10(GRIDS * votes.size) / log10(GRIDS))  # fewer cannot be significant even if they fill their box
+    grown = grow(votes, grids, radius=RADIUS, least=least, counts=counts)
+    tested = ((r, grid_nfa(r.width * r.height, r.size, votes.size)) for r in grown)
+    return [(r, nfa) for r, nfa in tested if nfa < 0]
 
 
 def closed(mask: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:

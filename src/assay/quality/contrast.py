@@ -27,8 +27,8 @@ def contrast(x: Tensor) -> Tensor:
     Returns N scores in 8-bit steps: the 99th minus the 1st percentile of luma, 0 for a flat image, 255 at most.
     Fog, haze and a picture taken far too dark read low; a night scene may do so and be right.
 
-    >>> contrast(torch.linspace(0, 1, 101).expand(1, 1, 8, 101))
-    tensor([250.])
+    >>> contrast(torch.linspace(0, 1, 256).expand(1, 1, 8, 256))
+    tensor([251.])
     """
     (x,) = check.images(x=x, keep_uint8=True)
     return torch.stack([_range(one) for one in x])
