@@ -14,6 +14,10 @@ ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("ASSAY_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 
+if (DATA / "weights").is_dir():
+    os.environ.setdefault("ASSAY_WEIGHTS", str(DATA / "weights"))  # official parameters, for comparisons
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of real photographs and official parameters that some tests compare against; skips without it."""

@@ -26,10 +26,10 @@ BELOW = {  # each room, and all it may import
     "degrade": ("types", "check", "catalog", "ops"),
     "io": ("types",),
     "verdict": ("types", "catalog", "ops", "weights"),
-    "run": ("types", "check", "catalog", "io", "ops", "verdict"),
-    "report": ("types", "catalog", "run", "io"),
+    "runner": ("types", "check", "catalog", "io", "ops", "verdict"),
+    "report": ("types", "catalog", "runner", "io"),
     "demo": ("types", "degrade"),
-    "cli": ("demo", "types", "catalog", "run", "report", "io", "kernels", "weights"),
+    "cli": ("demo", "types", "catalog", "runner", "report", "io", "kernels", "weights"),
 }
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from assay.catalog import get as get
     from assay.io.decode import read as read
-    from assay.run import assess as assess
-    from assay.run import inspect as inspect
-    from assay.run import run as run
+    from assay.runner import assess as assess
+    from assay.runner import inspect as inspect
+    from assay.runner import run as run
     from assay.types import AssayError as AssayError
     from assay.types import BadInput as BadInput
     from assay.types import CannotAssess as CannotAssess
@@ -25,7 +25,7 @@ __version__ = "0.1.0"
 _AT = {
     "get": "assay.catalog",
     "read": "assay.io.decode",
-    **dict.fromkeys(("assess", "inspect", "run"), "assay.run"),
+    **dict.fromkeys(("assess", "inspect", "run"), "assay.runner"),
     **dict.fromkeys(("AssayError", "BadInput", "CannotAssess", "Finding", "MissingWeights", "Picture", "Result"), "assay.types"),
 }
 __all__ = sorted([*_AT, "__version__"])

@@ -70,7 +70,7 @@ def inspect(paths: tuple[str, ...], **options: Any) -> None:
 
     PATHS are files, folders, globs, or - for a list on standard input.
     """
-    from assay.run import offline
+    from assay.runner import offline
 
     raise Exit(_work(offline(), paths, None, options, verdicts=True))
 
@@ -91,8 +91,8 @@ def run(names: str, paths: tuple[str, ...], ref: str | None, **options: Any) -> 
 def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, options: dict[str, Any], *, verdicts: bool) -> int:
     from assay.io.find import find, pair
     from assay.report.sinks import Sinks, failed
-    from assay.run import run as assess_all
-    from assay.run import task
+    from assay.runner import run as assess_all
+    from assay.runner import task
 
     tasks = [task(n) for n in names]
     if ref is None and (needing := [t.name for t in tasks if "reference" in t.fn.card.takes]):
@@ -221,7 +221,7 @@ def fetch(name: str) -> None:
 def demo(folder: str) -> None:
     """Judge real photographs, fresh and damaged, into FOLDER (extra: demo)."""
     from assay.demo import write_photos
-    from assay.run import offline
+    from assay.runner import offline
 
     photos, report = Path(folder) / "photos", Path(folder) / "report.html"
     write_photos(photos)

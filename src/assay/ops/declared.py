@@ -93,7 +93,8 @@ class Said(NamedTuple):
         comment = self.blocks.texts.get("comment", "")[:200]
         if software(comment) not in ("unknown", "camera"):  # people write comments too
             claims["The comment"] = comment
-        return [(where, name[:120], software(name, self.tags.text(272))) for where, name in claims.items() if name]
+        plain = {where: " ".join(name.split())[:120] for where, name in claims.items()}
+        return [(where, name, software(name, self.tags.text(272))) for where, name in plain.items() if name]
 
 
 def read(data: bytes) -> Said:

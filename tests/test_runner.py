@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import assay
-from assay import run as runner
+from assay import runner
 from assay.types import BadInput, CannotAssess, ScoreCard
 
 
