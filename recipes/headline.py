@@ -49,11 +49,11 @@ TERMS: dict[str, tuple[bool, tuple[float, ...]]] = {  # attribute: logarithmic?,
     "underexposure": (False, (3, 25, 70)),
     "contrast": (False, (110, 60, 20)),
     "banding": (False, (2, 30, 100)),
-    "niqe-assay": (True, (4.5, 6.5, 10, 16, 30)),
+    "niqe-assay": (True, (5, 7, 10, 16, 30)),
 }
 LEVELS: dict[str, tuple[float, ...]] = {
     "jpeg": (95, 80, 70, 50, 30, 20, 5),
-    "webp": (80, 50, 25, 10),
+    "webp": (80, 50, 25),
     "gaussian_blur": (0.5, 0.8, 1.2, 2, 3, 5),
     "defocus": (1, 2, 4, 7),
     "motion_blur": (3, 7, 15),
@@ -64,11 +64,10 @@ LEVELS: dict[str, tuple[float, ...]] = {
     "underexpose": (0.75, 1.5, 2.5, 4),
     "posterize": (4, 3),
     "low_contrast": (25, 50, 70),
-    "haze": (6, 15, 35),
 }
 ANCHORS = {"jpeg:90": 88.0, "jpeg:10": 28.0}
 DISTANCES = ("ms_ssim", "gmsd", "haarpsi", "mdsi")
-TONE = ("overexpose", "underexpose", "low_contrast", "haze")
+TONE = ("overexpose", "underexpose", "low_contrast")
 UNCLIPPED = (8, 247)  # 8-bit steps
 SINGLES, CHAINS = 12, 5  # per photograph, drawn at random
 Row = dict[str, Any]
@@ -227,9 +226,9 @@ def conformal(errors: np.ndarray, level: float) -> float:
 
 
 def intervals(got: np.ndarray, want: np.ndarray) -> list[Row]:
-    """90 % bounds below and above the score, in thirds of the scale."""
+    """90 % bounds below and above the score, in four parts of the scale."""
     out = []
-    for low, high in ((0, 40), (40, 70), (70, 100)):
+    for low, high in ((0, 40), (40, 70), (70, 90), (90, 100)):
         some = (got > low) & (got <= high)
         over, under = (got - want)[some], (want - got)[some]
         out.append({"up_to": high, "below": round(conformal(over, 0.95), 1), "above": round(conformal(under, 0.95), 1)})

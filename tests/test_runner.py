@@ -16,7 +16,9 @@ import torch
 from PIL import Image
 
 import assay
+import corpus
 from assay import runner
+from assay.report.rows import line, row
 from assay.types import BadInput, CannotAssess, ScoreCard
 
 
@@ -196,3 +198,16 @@ def test_killed_ten_times_and_resumed_the_output_is_the_same(folder, tmp_path):
     subprocess.run([*command, str(broken)], check=False)
     assert broken.read_bytes() == whole.read_bytes()
     assert not list(Path(tmp_path.parent).glob("broken.jsonl.*"))
+
+
+@pytest.mark.slow
+def test_every_odd_file_is_answered_or_refused(tmp_path):
+    """The whole corpus through `inspect`: an error row or a right answer, never a crash, and no file is lost."""
+    expected = corpus.make(tmp_path)
+    items = {Path(i.path).name: i for i in assay.run(runner.offline(), [tmp_path / n for n in expected], verdicts=True, maps=True)}
+    assert items.keys() == expected.keys()
+    for name, (kind, _) in expected.items():
+        item = items[name]
+        assert bool([e for e in item.errors if e.what == "read"]) == (kind == "error"), (name, item.errors)
+        assert not [e for e in item.errors if "unexpected" in e.says], (name, item.errors)
+        assert json.loads(line(row(item)))["path"].endswith(name)

@@ -103,7 +103,9 @@ INLINE void ratios(const Means *restrict m, float *restrict kept, float *restric
         sx = sx > 0 ? sx : 0;
         sy = sy > 0 ? sy : 0;
         float g = c / (sy + EPS);
-        g = (sx >= EPS) & (sy >= EPS) & (c > 0) ? g : 0;
+        g = sx >= EPS ? g : 0;
+        g = sy >= EPS ? g : 0;
+        g = c > 0 ? g : 0;
         float rest = sx - g * c;
         rest = rest > EPS ? rest : EPS;
         sy = sy >= EPS ? sy : 0;

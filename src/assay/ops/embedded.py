@@ -18,6 +18,7 @@ from assay.types import BadInput
 
 MAX_TEXT = 4 << 20  # bytes of one unpacked PNG text; a whole ComfyUI workflow has under 1 MB
 MAX_TEXTS = 64
+OPENED = ("AVIF", "GIF", "JPEG2000", "BMP", "PPM")  # the only formats Pillow may open for us; some others run programs
 
 
 @dataclass(slots=True)
@@ -151,7 +152,7 @@ def _decoded(data: bytes) -> Embedded:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=OPENED) as image:
             info, container = {str(k): v for k, v in image.info.items()}, image.format or "unknown"
     except Exception as unknown:  # decoders raise many kinds on a damaged file; none of them matters here
         if data[4:8] != b"ftyp":

@@ -19,6 +19,7 @@ RISE = 8.0  # 8-bit steps an edge must rise in all, and 6 σ of the noise
 SLOPE = 1.0  # 8-bit steps per pixel at its steepest, and 3 σ of the noise
 EDGES = 4000  # looked at in each direction, evenly spread
 FEWEST = 20
+SHARE = 0.05  # of all squared slopes: a direction with less has too little to say
 GRAIN = 1.0  # 8-bit steps: noise up to here (half a step of rounding and some) needs no smoothing
 ACROSS = (0.1, 2.0)  # σ in pixels of smoothing across the edge: per 8-bit step of noise beyond GRAIN, and at most
 ALONG = (1.0, 6.0)  # the same along the edge, where it costs little
@@ -43,7 +44,8 @@ def sharpness(x: Tensor) -> Tensor:
     x: N×C×H×W, sRGB; float in [0, 1], or uint8; 64 pixels at least.
     Returns N scores in pixels. An edge's σ is its rise over its steepest slope, by √(2π) (exact for a blurred step;
     an ideal step between two pixels reads 0.4). The score is their median weighted by squared slope, so steep edges
-    decide: a soft background or low contrast does not blur a picture. Against noise, pixels are first averaged
+    decide: a soft background or low contrast does not blur a picture. Upright and level edges are taken apart and
+    the wider ones count, because a moving camera blurs in one direction. Against noise, pixels are first averaged
     along the edge and a little across it, as strongly as the noise asks; what that widens is taken off again.
     Raises CannotAssess without edges.
 
@@ -73,13 +75,18 @@ def _blur(x: Tensor) -> Tensor:
     across, along = (min(most, rate * max(0.0, grain - GRAIN)) for rate, most in (ACROSS, ALONG))
     left = grain * _passed(across) * _passed(along)
     found = [_edges(_smooth(t, across, along), left) for t in (y, y.mT)]
-    width, slope = (torch.cat(t) for t in zip(*found, strict=True))
-    if len(width) < FEWEST:
-        raise CannotAssess(f"sharpness shows at edges, and this image has only {len(width)} with enough contrast; {FEWEST} are needed.")
-    width, order = width.sort(stable=True)
-    weight = slope[order].double().square().cumsum(0)
-    middle = width[int((weight < weight[-1] / 2).sum())]
-    return (middle.square() - UNDONE * across**2).clamp_min(0).sqrt()
+    if max(len(width) for width, _ in found) < FEWEST:
+        raise CannotAssess(f"sharpness shows at edges, and this image has fewer than {FEWEST} with enough contrast.")
+    weights = [slope.double().square().sum() for _, slope in found]
+    ways = [edges for edges, weight in zip(found, weights, strict=True) if len(edges[0]) >= FEWEST and weight > SHARE * sum(weights)]
+    widest = torch.stack([_median(width, slope.double().square()) for width, slope in ways]).max()
+    return (widest.square() - UNDONE * across**2).clamp_min(0).sqrt()
+
+
+def _median(values: Tensor, weights: Tensor) -> Tensor:
+    values, order = values.sort(stable=True)
+    up_to = weights[order].cumsum(0)
+    return values[int((up_to < up_to[-1] / 2).sum())]
 
 
 def _edges(y: Tensor, noise: float) -> tuple[Tensor, Tensor]:
