@@ -78,7 +78,8 @@ def duel(refs: Path, dists: Path, peers: str, runs: int) -> dict[str, object]:
 def memory(folder: Path, count: int, output: str) -> list[tuple[int, float]]:
     """(files done, resident MB) while `assay inspect` walks `count` files."""
     rows = Path(output)
-    command = [sys.executable, "-m", "assay.cli", "inspect", str(folder), "-q", "--json", str(rows), "--html", str(rows.with_suffix(".html"))]
+    outputs = ["--json", str(rows), "--html", str(rows.with_suffix(".html"))]
+    command = [sys.executable, "-m", "assay.cli", "inspect", str(folder), "-q", *outputs]
     process = subprocess.Popen(command)
     me, curve = psutil.Process(process.pid), []
     while process.poll() is None:
@@ -126,7 +127,7 @@ def main() -> None:
         "median_of_last_tenth": round(statistics.median(settled[-tenth:])),
     }
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE, check=True).stdout.strip()
-    answer["machine"] = {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+    answer["machine"] = {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
     answer["commit"], answer["command"] = commit, "python speed/folder.py --photos PHOTOS --peers PYTHON"
     (HERE / "folder.json").write_text(json.dumps(answer, indent=1) + "\n", "utf-8")
     plot(curve, HERE / "memory.svg")

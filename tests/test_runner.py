@@ -123,10 +123,9 @@ def test_waiting_work_is_bounded(folder):
 
 def test_arrays_tensors_and_paths_agree(photo, tmp_path):
     Image.fromarray(photo).save(tmp_path / "a.png")
-    values = {
-        assay.assess("contrast", source).value
-        for source in (photo, torch.from_numpy(photo).permute(2, 0, 1), tmp_path / "a.png", str(tmp_path / "a.png"), assay.read(tmp_path / "a.png"))
-    }
+    file = tmp_path / "a.png"
+    sources = (photo, torch.from_numpy(photo).permute(2, 0, 1), file, str(file), assay.read(file))
+    values = {assay.assess("contrast", source).value for source in sources}
     assert len(values) == 1
 
 

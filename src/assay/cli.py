@@ -188,7 +188,8 @@ def doctor() -> None:
     for name in ("torch", "numpy", "scipy", "pillow", "safetensors"):
         line(None, name, version(name))
     line(None, "threads", str(torch.get_num_threads()))
-    line(torch.cuda.is_available(), "cuda", torch.cuda.get_device_name() if torch.cuda.is_available() else "not found; the processor is used")
+    cuda = torch.cuda.is_available()
+    line(cuda, "cuda", torch.cuda.get_device_name() if cuda else "not found; the processor is used")
     built = kernels.library() is not None
     line(built, "kernels", "built" if built else "not built: results are the same, only slower; reinstall with a C compiler")
     for extra, module in {"heif": "pillow_heif", "parquet": "pyarrow", "c2pa": "c2pa", "demo": "skimage"}.items():

@@ -34,7 +34,7 @@ typedef struct {
 } Row;
 
 typedef struct {
-    _Alignas(64) float p[PLANES][TILE]; /* windowed means of s, d, s², d² */
+    _Alignas(64) float p[PLANES][SPAN]; /* windowed means of s, d, s², d²; TILE would put the ring's rows 2 KiB apart, in each other's way */
 } Means;
 
 typedef struct {
