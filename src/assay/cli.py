@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ from assay import __version__
 from assay.catalog import ROOMS, index
 from assay.types import AssayError, BadInput
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, INTERRUPTED = 1, 130
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch loads: waiting threads sleep instead of spinning
 
 
 class Shell(click.Group):
@@ -98,6 +101,10 @@ def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, optio
     if ref is None and (needing := [t.name for t in tasks if "reference" in t.fn.card.takes]):
         raise BadInput(f"a reference is needed for {' and '.join(needing)}: add --ref FILE or --ref FOLDER.")
     files: list[Any] = list(pair(paths, ref)) if ref is not None else list(find(paths))
+    if len(files) > 1 and options["device"] == "cpu":
+        import torch
+
+        torch.set_num_threads(1)  # whole files in parallel fill the cores better than threads inside one
     some_failed = False
     with Sinks(tasks, len(files), verdicts=verdicts, **options) as sinks:
         done = assess_all(

@@ -30,11 +30,13 @@ def mirrored(x: Tensor, before: int, after: int, *, edge: Literal["once", "twice
 
     edge="once": … 2 1 |0 1 2 …, NumPy's and torch's "reflect"; "twice": … 1 0 |0 1 2 …, MATLAB's "symmetric".
     """
+    skip = 1 if edge == "once" else 0
     for dim in (-2, -1):
         size = x.shape[dim]
-        period = 2 * size - (2 if edge == "once" else 0)
-        i = torch.arange(-before, size + after, device=x.device) % max(1, period)
-        x = x.index_select(dim, torch.where(i < size, i, period - i - (0 if edge == "once" else 1)))
+        if max(before, after) + skip > size:
+            raise ValueError(f"cannot mirror {max(before, after)} rows or columns of {size}")
+        head, tail = x.narrow(dim, skip, before), x.narrow(dim, size - skip - after, after)
+        x = torch.cat([head.flip(dim), x, tail.flip(dim)], dim)
     return x
 
 

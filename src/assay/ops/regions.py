@@ -72,21 +72,25 @@ def grow(classes: NDArray[np.uint8], wanted: Iterable[int], *, radius: int, leas
     """
     cell = radius + 1
     for of in wanted:
-        groups, found = label(counts[of] > 0, EIGHT)
-        held = np.bincount(groups.ravel(), counts[of].ravel(), minlength=found + 1)
+        groups = _held(*label(counts[of] > 0, EIGHT), counts[of], least)
         for number, box in enumerate(find_objects(groups), start=1):
-            if held[number] < least:
-                continue
             y, x = box[0].start * cell, box[1].start * cell
             mask = classes[y : box[0].stop * cell, x : box[1].stop * cell] == of
             inside = np.repeat(np.repeat(groups[box] == number, cell, 0), cell, 1)
             mask &= inside[: mask.shape[0], : mask.shape[1]]
-            parts, _ = label(maximum_filter(mask, radius), EIGHT)
+            parts = _held(*label(maximum_filter(mask, radius), EIGHT), mask, least)
             parts[~mask] = 0
-            sizes = np.bincount(parts.ravel())
             for part, where in enumerate(find_objects(parts), start=1):
-                if where is not None and sizes[part] >= least:
-                    yield Region(of, x + where[1].start, y + where[0].start, parts[where] == part)
+                yield Region(of, x + where[1].start, y + where[0].start, parts[where] == part)
+
+
+def _held(labels: NDArray[np.int32], found: int, amount: NDArray[np.generic], least: int) -> NDArray[np.int32]:
+    """The labels that hold at least `least` of an amount, numbered anew; 0 elsewhere."""
+    held = np.bincount(labels.ravel(), amount.ravel(), minlength=found + 1)
+    number = np.zeros(found + 1, dtype=np.int32)
+    kept = np.flatnonzero(held[1:] >= least) + 1
+    number[kept] = np.arange(1, len(kept) + 1)
+    return number[labels]
 
 
 def grid_nfa(area: int, votes: int, pixels: int) -> float:
