@@ -55,7 +55,7 @@ def drawn(values: Tensor) -> tuple[str, tuple[str, str] | None]:
     place = np.clip((data - low) / (high - low), 0, 1) if high > low else np.zeros_like(data)
     image = Image.fromarray((place * 255).round().astype(np.uint8), "L")
     image.putpalette(_palette().tobytes())
-    return _uri(image, "PNG", optimize=True), ends
+    return _uri(image, "PNG", compress_level=4), ends
 
 
 def _palette() -> NDArray[np.uint8]:
