@@ -231,7 +231,9 @@ def intervals(got: np.ndarray, want: np.ndarray) -> list[Row]:
     for low, high in ((0, 40), (40, 70), (70, 90), (90, 100)):
         some = (got > low) & (got <= high)
         over, under = (got - want)[some], (want - got)[some]
-        out.append({"up_to": high, "below": round(conformal(over, 0.95), 1), "above": round(conformal(under, 0.95), 1)})
+        splits = [(conformal(over, 0.9 + t), conformal(under, 1 - t)) for t in np.linspace(0.01, 0.09, 9)]
+        below, above = min(splits, key=sum)  # the shortest of those that miss 10 %
+        out.append({"up_to": high, "below": round(max(below, 0), 1), "above": round(max(above, 0), 1)})
     return out
 
 
@@ -276,6 +278,57 @@ def load(path: Path) -> list[Row]:
         return [{k: v if k in ("image", "damage") else float(v) for k, v in r.items() if v != ""} for r in csv.DictReader(f)]
 
 
+def split(images: list[str]) -> dict[str, str]:
+    """What each photograph is for: a fifth for the figures, a fifth for the interval, the rest for the fit."""
+    random.Random(0).shuffle(images)
+    fifth = len(images) // 5
+    return {name: "figures" if i < fifth else "interval" if i < 2 * fifth else "fit" for i, name in enumerate(images)}
+
+
+def model(rows: list[Row], opinions: dict[str, list[Row]]) -> Row:
+    """The fitted model with its figures, as it is shipped."""
+    scale = scales(rows)
+    want = targets(rows, scale)
+    images = sorted({r["image"] for r in rows})
+    part = split(images)
+    of = defaultdict(list)
+    for i, r in enumerate(rows):
+        of[part[r["image"]]].append(i)
+    pick = {k: ([rows[i] for i in v], want[v]) for k, v in of.items()}
+    fitted = terms(fit(*pick["fit"]))
+    held, wanted = pick["interval"]
+    got = predict(fitted, held)
+    bounds = intervals(got, wanted)
+    for name, term in fitted.items():
+        worse = conformal(np.abs(predict(fitted, held, without=name) - wanted), 0.9)
+        term["missing"] = round(max(0.0, worse - conformal(np.abs(got - wanted), 0.9)), 1)
+    folders = sorted({i.split("/")[0] for i in images})
+    return {
+        "recipe": "recipes/headline.py",
+        "photographs": {folder: len([i for i in images if i.startswith(folder + "/")]) for folder in folders},
+        "versions": len(rows),
+        "target": {d: {"a": round(a, 4), "b": round(b, 4)} for d, (a, b) in scale.items()},
+        "figures": told(fitted, bounds, *pick["figures"]) | {k: opinion(fitted, r) for k, r in opinions.items()},
+        "terms": fitted,
+        "interval": bounds,
+    }
+
+
+def told(fitted: dict[str, Row], bounds: list[Row], rows: list[Row], want: np.ndarray) -> Row:
+    """How well unseen photographs are predicted."""
+    got = predict(fitted, rows)
+    bins = [next(b for b in bounds if s <= b["up_to"]) for s in got]
+    inside = [s - b["below"] <= t <= s + b["above"] for s, t, b in zip(got, want, bins, strict=True)]
+    return {"held out": figures(got, want) | {"inside the 90 % interval": round(float(np.mean(inside)), 3)}}
+
+
+def opinion(fitted: dict[str, Row], rows: list[Row]) -> Row:
+    """How well people's ratings are ranked; opinions have a scale of their own, so no distance."""
+    against: Row = dict(figures(predict(fitted, rows), np.array([r["mos"] for r in rows])))
+    del against["mae"]
+    return against | {"against": "mean opinion scores"}
+
+
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("photos", nargs="*", type=Path)
@@ -288,43 +341,10 @@ def main() -> None:
         every = {name: int(n) for name, n in (e.split("=") for e in given.every)}
         save(given.table, list(collect(given.photos, every)))
     rows = load(given.table)
-    scale = scales(rows)
-    want = targets(rows, scale)
-    images = sorted({r["image"] for r in rows})
-    random.Random(0).shuffle(images)
-    fifth = len(images) // 5
-    part = {name: "figures" if i < fifth else "interval" if i < 2 * fifth else "fit" for i, name in enumerate(images)}
-    of = defaultdict(list)
-    for i, r in enumerate(rows):
-        of[part[r["image"]]].append(i)
-    pick = {k: ([rows[i] for i in v], want[v]) for k, v in of.items()}
-    fitted = terms(fit(*pick["fit"]))
-    got = predict(fitted, pick["interval"][0])
-    bounds = intervals(got, pick["interval"][1])
-    usual = conformal(np.abs(got - pick["interval"][1]), 0.9)
-    for name, term in fitted.items():
-        worse = conformal(np.abs(predict(fitted, pick["interval"][0], without=name) - pick["interval"][1]), 0.9)
-        term["missing"] = round(max(0.0, worse - usual), 1)
-    test = predict(fitted, pick["figures"][0])
-    bins = [next(b for b in bounds if s <= b["up_to"]) for s in test]
-    inside = [s - b["below"] <= t <= s + b["above"] for s, t, b in zip(test, pick["figures"][1], bins, strict=True)]
-    figure = {"held out": figures(test, pick["figures"][1]) | {"inside the 90 % interval": round(float(np.mean(inside)), 3)}}
-    for spec in given.rated:
-        r = rated(spec, given.table)
-        against = figures(predict(fitted, r), np.array([x["mos"] for x in r]))
-        del against["mae"]  # opinions have a scale of their own
-        figure[spec.partition("=")[0]] = against | {"against": "mean opinion scores"}
-    told = {
-        "recipe": "recipes/headline.py",
-        "photographs": {
-            folder: len([i for i in images if i.startswith(folder + "/")]) for folder in sorted({i.split("/")[0] for i in images})
-        },
-        "versions": len(rows),
-        "target": {d: {"a": round(a, 4), "b": round(b, 4)} for d, (a, b) in scale.items()},
-        "figures": figure,
-    }
-    given.out.write_text(json.dumps(told | {"terms": fitted, "interval": bounds}, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    print(json.dumps(told | {"terms": fitted, "interval": bounds}, indent=1, ensure_ascii=False))
+    told = model(rows, {spec.partition("=")[0]: rated(spec, given.table) for spec in given.rated})
+    text = json.dumps(told, indent=1, ensure_ascii=False)
+    given.out.write_text(text + "\n", "utf-8")
+    print(text)
 
 
 if __name__ == "__main__":

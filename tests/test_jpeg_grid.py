@@ -52,8 +52,8 @@ def test_luma_rounds_half_up_and_floats_agree():
     assert torch.equal(dct.luma8(x[:1]), x[0])
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.integers(15, 150), st.integers(15, 150), st.sampled_from([0, 1, 3, 40]), st.integers(0, 9))
+@settings(max_examples=15, deadline=None)
+@given(st.integers(15, 90), st.integers(15, 160), st.sampled_from([0, 1, 3, 40]), st.integers(0, 9))
 def test_the_kernel_votes_as_the_definition(height, width, contrast, seed):
     rng = np.random.default_rng(seed)
     grain = rng.normal(0, contrast, (height, width)) + np.linspace(0, 255, width)
@@ -63,7 +63,8 @@ def test_the_kernel_votes_as_the_definition(height, width, contrast, seed):
 
 @pytest.mark.parametrize("quality", [None, 60, 90, 98])
 def test_the_kernel_votes_as_the_definition_on_a_photo(photo, quality):
-    luma = dct.luma8(tensor(jpeg(photo, quality) if quality else photo)[0])
+    pixels = photo[:203, 150:401]
+    luma = dct.luma8(tensor(jpeg(pixels, quality) if quality else pixels)[0])
     differ = (dct.grid_votes(luma) != dct.grid_votes_torch(luma)).double().mean()
     assert differ <= 1e-4  # a float32 coefficient within 1e-5 of the threshold may fall on its other side
 
@@ -117,7 +118,7 @@ def test_regions_grow_as_by_hand(seed, density, radius):
     assert sorted(map(sorted, got)) == sorted(map(sorted, grown_by_hand(classes, 5, radius, 3)))
 
 
-@pytest.mark.parametrize(("n", "k"), [(100, 0), (100, 3), (100, 40), (10_000, 200), (500, 500), (5, 6)])
+@pytest.mark.parametrize(("n", "k"), [(100, 0), (100, 3), (100, 40), (10_000, 200), (100, 100), (5, 6)])
 def test_the_tail_is_the_binomial(n, k):
     want = binom.logsf(k - 1, n, 1 / 64) / np.log(10)
     assert regions.log10_tail(n, k, 1 / 64) == pytest.approx(want, rel=1e-8, abs=1e-12)
@@ -189,9 +190,9 @@ def test_a_splice_saved_again_is_not_misjudged(splice, quality):
     assert finding.data["regions"] == []
 
 
-def test_a_part_that_never_was_jpeg_is_found(splice, other):
+def test_a_part_that_never_was_jpeg_is_found(photo, splice):
     host, truth = splice[0].copy(), splice[1]
-    host[truth] = other[103:233, 205:365].reshape(-1, 3)
+    host[truth] = photo[103:233, 205:365].reshape(-1, 3)
     finding = ask(host)
     assert overlap(finding, truth) > 0.6
     assert [r["origin"] for r in finding.data["regions"]] == [None]

@@ -28,6 +28,10 @@ class Shell(click.Group):
             return super().invoke(ctx)
         except AssayError as error:
             raise click.UsageError(str(error)) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise click.UsageError(f"{error.filename or 'a file'}: {error.strerror or error}") from error
         except KeyboardInterrupt:
             click.echo("\nStopped. Rows already written are whole; go on with --resume.", err=True)
             ctx.exit(INTERRUPTED)

@@ -300,6 +300,9 @@ def _apply(t: Task, x: list[Picture], refs: list[Picture | None], *, maps: bool,
         return [_result(t, t.fn(p, **t.knobs)) for p in x]
     if card.takes not in (("image",), ("image", "reference")):
         raise BadInput(f"{card.name} takes {' and '.join(card.takes)}, not single pictures.")
+    side, (height, width) = getattr(card, "min_side", 1), x[0].pixels.shape[1:]
+    if min(height, width) < side:
+        raise CannotAssess(f"{card.name} needs at least {side}×{side} pixels; this picture has {width}×{height}.")
     given = [_stack(x, device)]
     named = {}
     if "reference" in card.takes:

@@ -68,7 +68,7 @@ def imresize(x: Tensor, height: int, width: int, *, kernel: Kernel, scale: float
 def combined(x: Tensor, rows: Taps, columns: Taps) -> Tensor:
     """Apply one table down and one across."""
     if kernels.can(x, dtypes=(torch.uint8, torch.float32)):
-        return _fast(_fast(x, rows).mT, columns).mT.contiguous()
+        return _columns(_rows(x.contiguous(), rows), columns)
     x = x.float() if x.dtype == torch.uint8 else x
     return down(down(x, rows).mT, columns).mT
 
@@ -83,10 +83,8 @@ def down(x: Tensor, rows: Taps) -> Tensor:
     return out
 
 
-def _fast(x: Tensor, rows: Taps) -> Tensor:
-    x = x.contiguous()
+def _rows(x: Tensor, rows: Taps) -> Tensor:
     h, w = x.shape[-2:]
-    planes = x.numel() // max(1, h * w)
     weights = rows.weights.float()
     out = torch.empty(*x.shape[:-2], len(weights), w)
     run = _library().weighted_rows_u8 if x.dtype == torch.uint8 else _library().weighted_rows_f32
@@ -95,7 +93,20 @@ def _fast(x: Tensor, rows: Taps) -> Tensor:
     def work(start: int, stop: int) -> None:
         run(a, h, w, p, m, weights.shape[1], len(weights), start, stop, to)
 
-    kernels.split(work, planes * len(weights), grain=max(1, (1 << 19) // (w * weights.shape[1])))
+    kernels.split(work, out.numel() // w, grain=max(1, (1 << 19) // (w * weights.shape[1])))
+    return out
+
+
+def _columns(x: Tensor, columns: Taps) -> Tensor:
+    weights, places = columns.weights.T.float().contiguous(), columns.places.T.int().contiguous()
+    count, n = weights.shape
+    out = torch.empty(*x.shape[:-1], n)
+    a, p, m, to = (kernels.pointer(t) for t in (x, places, weights, out))
+
+    def work(start: int, stop: int) -> None:
+        _library().weighted_columns(a, x.shape[-1], p, m, count, n, start, stop, to)
+
+    kernels.split(work, out.numel() // n, grain=max(1, (1 << 18) // (n * count)))
     return out
 
 
@@ -107,4 +118,6 @@ def _library() -> ctypes.CDLL:
     size, address = ctypes.c_ssize_t, ctypes.c_void_p
     for fn in (library.weighted_rows_u8, library.weighted_rows_f32):
         fn.argtypes, fn.restype = [address, size, size, address, address, size, size, size, size, address], None
+    library.weighted_columns.argtypes = [address, size, address, address, size, size, size, size, address]
+    library.weighted_columns.restype = None
     return library

@@ -72,22 +72,22 @@ def grow(classes: NDArray[np.uint8], wanted: Iterable[int], *, radius: int, leas
     """
     cell = radius + 1
     for of in wanted:
-        groups = _held(*label(counts[of] > 0, EIGHT), counts[of], least)
+        groups = _held(label(counts[of] > 0, EIGHT)[0], counts[of], least)
         for number, box in enumerate(find_objects(groups), start=1):
             y, x = box[0].start * cell, box[1].start * cell
             mask = classes[y : box[0].stop * cell, x : box[1].stop * cell] == of
             inside = np.repeat(np.repeat(groups[box] == number, cell, 0), cell, 1)
             mask &= inside[: mask.shape[0], : mask.shape[1]]
-            parts = _held(*label(maximum_filter(mask, radius), EIGHT), mask, least)
+            parts = _held(label(maximum_filter(mask, radius), EIGHT)[0], mask, least)
             parts[~mask] = 0
             for part, where in enumerate(find_objects(parts), start=1):
                 yield Region(of, x + where[1].start, y + where[0].start, parts[where] == part)
 
 
-def _held(labels: NDArray[np.int32], found: int, amount: NDArray[np.generic], least: int) -> NDArray[np.int32]:
+def _held(labels: NDArray[np.int32], amount: NDArray[np.generic], least: int) -> NDArray[np.int32]:
     """The labels that hold at least `least` of an amount, numbered anew; 0 elsewhere."""
-    held = np.bincount(labels.ravel(), amount.ravel(), minlength=found + 1)
-    number = np.zeros(found + 1, dtype=np.int32)
+    held = np.bincount(labels.ravel(), amount.ravel())
+    number = np.zeros(len(held), dtype=np.int32)
     kept = np.flatnonzero(held[1:] >= least) + 1
     number[kept] = np.arange(1, len(kept) + 1)
     return number[labels]

@@ -43,18 +43,19 @@ def _lab(x: Tensor, m: Tensor) -> Tensor:
     out = torch.empty_like(x)
     for a, b in zip(x, out, strict=True):
         planes = [kernels.pointer(p) for p in (*a, m)]
-        _function()(*planes, a[0].numel(), *(kernels.pointer(p) for p in b))
+        _library().srgb_to_lab(*planes, a[0].numel(), *(kernels.pointer(p) for p in b))
     return out
 
 
 @cache
-def _function() -> ctypes._NamedFuncPointer:
+def _library() -> ctypes.CDLL:
     library = kernels.library()
     if library is None:
         raise RuntimeError("the kernels are not built; ask kernels.can first")
-    address = ctypes.c_void_p
-    library.srgb_to_lab.argtypes, library.srgb_to_lab.restype = [*[address] * 4, ctypes.c_ssize_t, *[address] * 3], None
-    return library.srgb_to_lab
+    size, address = ctypes.c_ssize_t, ctypes.c_void_p
+    library.srgb_to_lab.argtypes, library.srgb_to_lab.restype = [*[address] * 4, size, *[address] * 3], None
+    library.sdsp_join.argtypes, library.sdsp_join.restype = [address, address, address, ctypes.c_float, size, address], None
+    return library
 
 
 @lru_cache(maxsize=4)
@@ -82,8 +83,17 @@ def sdsp(x: Tensor) -> Tensor:
     colours = lab(small.expand(-1, 3, -1, -1))
     wave, centre = _priors(colours.dtype, colours.device)
     band = torch.fft.irfft2(torch.fft.rfft2(colours) * wave, s=(SIDE, SIDE))
+    if kernels.can(band, dtypes=(torch.float32,)):
+        return _joined(band, colours, centre)
     warm = spread(colours[:, 1:]).square().sum(1, keepdim=True)
     return root(band.square().sum(1, keepdim=True)) * centre * (1 - torch.exp(-warm / SIGMA_C**2))
+
+
+def _joined(band: Tensor, colours: Tensor, centre: Tensor) -> Tensor:
+    out = torch.empty(len(band), 1, SIDE, SIDE)
+    for b, c, to in zip(band.contiguous(), colours, out, strict=True):
+        _library().sdsp_join(*map(kernels.pointer, (b, c[1:], centre)), SIGMA_C, centre.numel(), kernels.pointer(to))
+    return out
 
 
 def spread(v: Tensor) -> Tensor:

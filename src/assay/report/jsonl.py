@@ -42,6 +42,11 @@ class Journal:
             self._file: BinaryIO = sys.stdout.buffer
             return
         path = Path(path)
+        if path.exists() and not path.is_file():  # a pipe or a device: nothing to come back to
+            if resume:
+                raise BadInput(f"only a file can be resumed, and {path} is none. Name a file.")
+            self._file = path.open("wb")
+            return
         self._keep = path.with_name(path.name + ".keep")
         if resume:
             self._kept = _set_aside(path, self._keep)
@@ -66,7 +71,9 @@ class Journal:
 
     def close(self) -> None:
         """The run is complete: rows that no item asked for are let go."""
-        if self._keep is not None:
+        if self._keep is None:
+            self._file.flush()
+        else:
             os.fsync(self._file.fileno())
             self._file.close()
             self._keep.unlink(missing_ok=True)
