@@ -78,7 +78,7 @@ def jpeg_grid(picture: Picture) -> Finding:
     if not foreign and not missing:
         return Finding(evidence=evidence, data=data)
     mask = torch.from_numpy(_mask(votes.shape, foreign + missing)).float()
-    says = "White areas carry another JPEG grid than the rest of the picture, or none where the rest has one."
+    says = "Bright areas carry another JPEG grid than the rest of the picture, or none where the rest has one."
     return Finding(map=mask, map_says=says, evidence=evidence, data=data)
 
 

@@ -21,6 +21,19 @@ def energies(y: Tensor) -> tuple[Tensor, Tensor]:
     return _strength(parts, values, ways), values
 
 
+def thirds(y: Tensor, window: int) -> Tensor:
+    """Sums over window×window coefficients of N×h×w that start at every third: whole thirds are summed once."""
+    for dim in (1, 2):
+        parts = [y[:, i::SIDE] if dim == 1 else y[:, :, i::SIDE] for i in range(SIDE)]
+        count = (y.shape[dim] - window) // SIDE + 1
+        groups, rest = divmod(window, SIDE)
+        group = sum(p.narrow(dim, 0, count + groups - 1) for p in parts)
+        total = [torch.as_tensor(group).narrow(dim, k, count) for k in range(groups)]
+        total += [parts[k].narrow(dim, groups, count) for k in range(rest)]
+        y = torch.as_tensor(sum(total))
+    return y
+
+
 def spectrum(gram: Tensor, sums: Tensor, count: int, *, centred: bool) -> tuple[Tensor, Tensor]:
     """Eigenvalues, not below 0, and eigenvectors of a covariance from sums; float64."""
     c = gram / count
@@ -63,9 +76,12 @@ def _sums(y: Tensor, parent: Tensor | None) -> tuple[Tensor, Tensor]:
 def _strength(parts: list[Tensor], values: Tensor, ways: Tensor) -> Tensor:
     """vᵀC⁻¹v over the length of v; directions without variance are left out."""
     some = values > RANK * values[:, -1:]
-    scaled = ways * torch.where(some, torch.where(some, values, 1).rsqrt(), 0)[:, None, :] / len(parts) ** 0.5
-    total: Tensor | None = None
-    for k in range(len(parts)):
-        along = sum(p * scaled[:, i, k].to(p)[:, None, None] for i, p in enumerate(parts))
-        total = torch.as_tensor(along).square() if total is None else total + torch.as_tensor(along).square()
-    return torch.as_tensor(total)
+    scale = torch.where(some, torch.where(some, values, 1).rsqrt(), 0) / len(parts) ** 0.5
+    across = (ways * scale[:, None, :]).mT.to(parts[0])
+    n, h, w = parts[0].shape
+    step = max(1, CHUNK // w)
+    rows = []
+    for top in range(0, h, step):
+        v = torch.stack([p[:, top : top + step] for p in parts], 1).flatten(2)
+        rows.append((across @ v).square().sum(1).view(n, -1, w))
+    return torch.cat(rows, 1)

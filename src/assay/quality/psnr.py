@@ -9,6 +9,7 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
+from assay.ops.mse import decibel, mse
 from assay.types import Scale, ScoreCard
 
 
@@ -32,7 +33,6 @@ def psnr(x: Tensor, *, ref: Tensor) -> Tensor:
     >>> psnr(grey + 0.1, ref=grey)
     tensor([20.])
     """
-    x, ref = check.images(x=x, ref=ref)
-    mse = (x - ref).square().mean(dim=(1, 2, 3))
-    differ = mse > 0  # equal images: inf, with gradient 0 rather than NaN
-    return torch.where(differ, -10 * torch.where(differ, mse, 1).log10(), inf)
+    x, ref = check.images(x=x, ref=ref, keep_uint8=True)
+    score = decibel(mse(x, ref))
+    return score.float() if x.dtype == torch.uint8 else score

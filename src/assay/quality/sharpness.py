@@ -76,7 +76,7 @@ def _blur(x: Tensor) -> Tensor:
     left = grain * _passed(across) * _passed(along)
     found = [_edges(_smooth(t, across, along), left) for t in (y, y.mT)]
     if max(len(width) for width, _ in found) < FEWEST:
-        raise CannotAssess(f"sharpness shows at edges, and this image has fewer than {FEWEST} with enough contrast.")
+        raise CannotAssess(f"sharpness shows at edges, and this image has fewer than {FEWEST} that rise clearly above its noise.")
     weights = [slope.double().square().sum() for _, slope in found]
     ways = [edges for edges, weight in zip(found, weights, strict=True) if len(edges[0]) >= FEWEST and weight > SHARE * sum(weights)]
     widest = torch.stack([_median(width, slope.double().square()) for width, slope in ways]).max()

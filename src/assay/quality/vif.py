@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from assay import check
@@ -11,7 +10,7 @@ from assay.catalog import carded
 from assay.ops.filters import mirrored
 from assay.ops.luma import flat, levels
 from assay.ops.steerable import edges
-from assay.ops.vectors import energies
+from assay.ops.vectors import energies, thirds
 from assay.types import Scale, ScoreCard
 
 M = 3  # vifvec.m: coefficients are taken as vectors of 3×3 neighbours
@@ -74,20 +73,15 @@ def _information(x: Tensor, ref: Tensor, window: int) -> tuple[Tensor, Tensor]:
 
 def _channel(x: Tensor, ref: Tensor, window: int) -> tuple[Tensor, Tensor]:
     """The gain with which ref passes into x around every third coefficient, and the variance of what is not ref."""
-    mx, mr, xx, rr, both = (_means(t, window) for t in (x, ref, x * x, ref * ref, x * ref))
+    reach = window // 2
+    x, ref = (mirrored(t, reach, reach, edge="once")[:, 1:, 1:] for t in (x, ref))
+    sx, sr, xx, rr, both = (thirds(t, window) for t in (x, ref, x * x, ref * ref, x * ref))
     area = window * window
-    ex = (area * (xx - mx.square())).clamp(min=0)
-    er = (area * (rr - mr.square())).clamp(min=0)
-    both = area * (both - mx * mr)
+    ex = (xx - sx.square() / area).clamp(min=0)
+    er = (rr - sr.square() / area).clamp(min=0)
+    both = both - sx * sr / area
     some = (er >= TOL) & (ex >= TOL)
     gain = torch.where(some, both / (er + TOL), 0)
     rest = torch.where(some, (ex - gain * both) / area, torch.where(ex >= TOL, ex, 0))
     rest = torch.where(gain < 0, ex, rest)  # vifsub_est_M.m: an energy here, not a variance
     return gain.clamp(min=0), rest.clamp(min=TOL)
-
-
-def _means(x: Tensor, window: int) -> Tensor:
-    """Means of window×window coefficients around every third, from the second on; the border is reflected."""
-    reach = window // 2
-    x = mirrored(x, reach, reach, edge="once")[:, 1:, 1:]
-    return F.avg_pool2d(F.avg_pool2d(x, (1, window), (1, M)), (window, 1), (M, 1))
