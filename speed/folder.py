@@ -106,32 +106,46 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--photos", type=Path, required=True)
     options.add_argument("--peers", required=True, help="a Python that has pyiqa")
-    options.add_argument("--runs", type=int, default=3)
+    options.add_argument("--runs", type=int, default=3, help="0 leaves the comparison out")
     options.add_argument("--pairs", type=int, default=200)
-    options.add_argument("--many", type=int, default=2000)
+    options.add_argument("--many", type=int, default=2000, help="0 leaves the walk over many files out")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as place:
         refs, dists = prepare(given.photos, Path(place), given.pairs)
-        answer = duel(refs, dists, given.peers, given.runs)
-        many = Path(place) / "many"
-        many.mkdir()
-        for i in range(given.many):
-            (many / f"{i:05}.png").hardlink_to(dists / f"{i % given.pairs:05}.png")
-        curve = memory(many, given.many, str(Path(place) / "rows.jsonl"))
-    settled = [m for done, m in curve if done > given.many // 10]
-    tenth = len(settled) // 10
-    answer["memory_mb"] = {
-        "files": given.many,
-        "peak": round(max(m for _, m in curve)),
-        "median_of_first_tenth": round(statistics.median(settled[:tenth])),
-        "median_of_last_tenth": round(statistics.median(settled[-tenth:])),
-    }
+        if given.runs:
+            note("against_pyiqa", duel(refs, dists, given.peers, given.runs))
+        if given.many:
+            curve = walk(dists, Path(place), given)
+            plot(curve, HERE / "memory.svg")
+            note("memory_mb", steadiness(curve, given.many))
+
+
+def walk(dists: Path, place: Path, given: argparse.Namespace) -> list[tuple[int, float]]:
+    many = place / "many"
+    many.mkdir()
+    for i in range(given.many):
+        (many / f"{i:05}.png").hardlink_to(dists / f"{i % given.pairs:05}.png")
+    return memory(many, given.many, str(place / "rows.jsonl"))
+
+
+def steadiness(curve: list[tuple[int, float]], count: int) -> dict[str, object]:
+    """The peak, and whether the last tenth of the files needed more than the second."""
+    settled = [m for done, m in curve if done > count // 10]
+    tenth = max(1, len(settled) // 10)
+    first, last = (round(statistics.median(part)) for part in (settled[:tenth], settled[-tenth:]))
+    return {"files": count, "peak": round(max(m for _, m in curve)), "median_of_first_tenth": first, "median_of_last_tenth": last}
+
+
+def note(what: str, found: dict[str, object]) -> None:
+    """Add to folder.json, with the machine and the commit."""
+    file = HERE / "folder.json"
+    answer = json.loads(file.read_text("utf-8")) if file.exists() else {}
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE, check=True).stdout.strip()
-    answer["machine"] = {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
-    answer["commit"], answer["command"] = commit, "python speed/folder.py --photos PHOTOS --peers PYTHON"
-    (HERE / "folder.json").write_text(json.dumps(answer, indent=1) + "\n", "utf-8")
-    plot(curve, HERE / "memory.svg")
-    print(json.dumps(answer, indent=1))
+    machine = {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+    command = "python speed/folder.py --photos PHOTOS --peers PYTHON"
+    answer[what] = {**found, "machine": machine, "commit": commit, "command": command}
+    file.write_text(json.dumps(answer, indent=1) + "\n", "utf-8")
+    print(json.dumps(answer[what], indent=1))
 
 
 if __name__ == "__main__":

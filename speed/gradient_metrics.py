@@ -9,22 +9,21 @@ not timed. The pictures: scikit-image's astronaut against its JPEG at quality 10
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+from skimage import data
 
 from harness import Contestant, race, save
 
 PIXELS = """
-import io
 import numpy as np, torch
-from PIL import Image
-from skimage import data
 torch.set_num_threads(1)
-ref = data.astronaut()
-out = io.BytesIO()
-Image.fromarray(ref).save(out, "JPEG", quality=10)
-x = np.asarray(Image.open(out))
-ref, x = (np.ascontiguousarray(np.tile(a, {tiles})[:{height}, :{width}]) for a in (ref, x))
+x, ref = np.load({file!r})
 a, b = (torch.from_numpy(np.ascontiguousarray(t.transpose(2, 0, 1)))[None] for t in (x, ref))
 """
 FLOATS = "a, b = a / 255, b / 255\n"
@@ -45,9 +44,20 @@ PIQA = {"gmsd": "GMSD", "ms_gmsd": "MS_GMSD", "mdsi": "MDSI", "haarpsi": "HaarPS
 SQUARE_ONLY = {"vsi", "fsimc"}  # piqa's fail, or are wrong, on pictures that are not square
 
 
-def contestants(name: str, size: str, peers: str) -> list[Contestant]:
+def pictures(size: str, folder: str) -> str:
+    """Write the damaged picture and its reference, and say where."""
     tiles, height, width = SIZES[size]
-    pixels = PIXELS.format(tiles=tiles, height=height, width=width)
+    ref = data.astronaut()
+    out = io.BytesIO()
+    Image.fromarray(ref).save(out, "JPEG", quality=10)
+    pair = (np.asarray(Image.open(out)), ref)
+    file = str(Path(folder) / f"{size}.npy")
+    np.save(file, np.stack([np.tile(a, tiles)[:height, :width] for a in pair]))
+    return file
+
+
+def contestants(name: str, size: str, peers: str, file: str) -> list[Contestant]:
+    pixels = PIXELS.format(file=file)
     call = f"from assay.catalog import get\nf = get({name!r})\n"
     them = [
         Contestant("assay", sys.executable, pixels + call, "f(a, ref=b)", "assay"),
@@ -71,7 +81,12 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", default=list(SIZES))
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    cases = {f"{n} {s}": race(contestants(n, s, options.peers), rounds=options.rounds) for s in options.sizes for n in options.only}
+    cases = {}
+    with TemporaryDirectory() as folder:
+        for size in options.sizes:
+            file = pictures(size, folder)
+            for name in options.only:
+                cases[f"{name} {size}"] = race(contestants(name, size, options.peers, file), rounds=options.rounds)
     save(options.out, what="CPU time of full-reference metrics of a pair of RGB pictures, one thread", cases=cases)
 
 
