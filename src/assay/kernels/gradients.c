@@ -142,8 +142,8 @@ EXPORT WIDE void gradient_similarity(const float *x, const float *y, ptrdiff_t h
     }
 }
 
-/* Rows start..stop of all N pictures together, of 3 planes each: L, then two of hue. edges: similarity of the Prewitt
- * gradients g of the two pictures, plus that of x with their mean, less that of y with it; hues: similarity of the hues. */
+/* Rows start..stop of all N pictures together, of 3 planes each: L, then two of hue. edges: unlikeness of the Prewitt
+ * gradients of the two pictures, plus that of x with their mean, less that of y with it; hues: unlikeness of the hues. */
 EXPORT WIDE void edges_and_hues(const float *x, const float *y, ptrdiff_t height, ptrdiff_t width, float c1, float c2, float c3,
                                 ptrdiff_t start, ptrdiff_t stop, float *edges, float *hues) {
     const ptrdiff_t area = height * width;
@@ -167,14 +167,14 @@ EXPORT WIDE void edges_and_hues(const float *x, const float *y, ptrdiff_t height
                     const float fx = (ax[k] + bx[k]) / 2, fy = (ay[k] + by[k]) / 2;
                     const float a = ax[k] * ax[k] + ay[k] * ay[k], b = bx[k] * bx[k] + by[k] * by[k], f = fx * fx + fy * fy;
                     const float g = sqrtf(a), h = sqrtf(b), m = sqrtf(f);
-                    s[k] = (2 * g * h + c1) / (a + b + c1) + (2 * g * m + c2) / (a + f + c2) - (2 * h * m + c2) / (b + f + c2);
+                    s[k] = (g - h) * (g - h) / (a + b + c1) + (g - m) * (g - m) / (a + f + c2) - (h - m) * (h - m) / (b + f + c2);
                 }
                 const ptrdiff_t at = (r - 1) * width + left;
                 memcpy(edges + picture * area + at, s, sizeof(float) * (size_t)n);
                 const float *restrict h1 = p + area + at, *restrict m1 = h1 + area, *restrict h2 = q + area + at, *restrict m2 = h2 + area;
                 float *restrict o = hues + picture * area + at;
                 for (int k = 0; k < n; k++)
-                    o[k] = (2 * (h1[k] * h2[k] + m1[k] * m2[k]) + c3) /
+                    o[k] = ((h1[k] - h2[k]) * (h1[k] - h2[k]) + (m1[k] - m2[k]) * (m1[k] - m2[k])) /
                            (h1[k] * h1[k] + h2[k] * h2[k] + m1[k] * m1[k] + m2[k] * m2[k] + c3);
             }
         }

@@ -174,18 +174,16 @@ EXPORT WIDE void vifp_halve(const float *from, ptrdiff_t width, ptrdiff_t height
         const float *top = from + (row / h * height + row % h * 2) * width;
         for (ptrdiff_t left = 0; left < wide; left += TILE) {
             int count = wide - left < TILE ? (int)(wide - left) : TILE, span = 2 * count + n - 2;
-            float column[2 * TILE + MOST];
-            for (int i = 0; i < span; i++) {
-                const float *p = top + 2 * left + i;
-                float sum = w[0] * p[m * width];
-                for (ptrdiff_t k = 1; k <= m; k++) sum += w[k] * (p[(m - k) * width] + p[(m + k) * width]);
-                column[i] = sum;
+            _Alignas(64) float column[2 * TILE + MOST], sum[TILE];
+            for (int i = 0; i < span; i++) column[i] = w[0] * top[m * width + 2 * left + i];
+            for (ptrdiff_t k = 1; k <= m; k++) {
+                const float *restrict p = top + (m - k) * width + 2 * left, *restrict q = top + (m + k) * width + 2 * left;
+                for (int i = 0; i < span; i++) column[i] += w[k] * (p[i] + q[i]);
             }
-            for (int i = 0; i < count; i++) {
-                float sum = w[0] * column[2 * i + m];
-                for (ptrdiff_t k = 1; k <= m; k++) sum += w[k] * (column[2 * i + m - k] + column[2 * i + m + k]);
-                to[row * wide + left + i] = sum;
-            }
+            for (int i = 0; i < count; i++) sum[i] = w[0] * column[2 * i + m];
+            for (ptrdiff_t k = 1; k <= m; k++)
+                for (int i = 0; i < count; i++) sum[i] += w[k] * (column[2 * i + m - k] + column[2 * i + m + k]);
+            memcpy(to + row * wide + left, sum, sizeof(float) * (size_t)count);
         }
     }
 }

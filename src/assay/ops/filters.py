@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -33,8 +34,10 @@ def mirrored(x: Tensor, before: int, after: int, *, edge: Literal["once", "twice
     skip = 1 if edge == "once" else 0
     for dim in (-2, -1):
         size = x.shape[dim]
-        if max(before, after) + skip > size:
-            raise ValueError(f"cannot mirror {max(before, after)} rows or columns of {size}")
+        if max(before, after) + skip > size:  # the mirror image is mirrored again
+            places = np.pad(np.arange(size), (before, after), mode="reflect" if skip else "symmetric")
+            x = x.index_select(dim, torch.from_numpy(places).to(x.device))
+            continue
         head, tail = x.narrow(dim, skip, before), x.narrow(dim, size - skip - after, after)
         x = torch.cat([head.flip(dim), x, tail.flip(dim)], dim)
     return x

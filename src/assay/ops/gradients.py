@@ -39,9 +39,14 @@ def root(v: Tensor) -> Tensor:
     return torch.where(positive, torch.where(positive, v, 1).sqrt(), 0)
 
 
+def unlike(a: Tensor, b: Tensor, constant: float) -> Tensor:
+    """(a - b)² / (a² + b² + c): 0 where equal, without any rounding."""
+    return (a - b).square() / (a.square() + b.square() + constant)
+
+
 def alike(a: Tensor, b: Tensor, constant: float) -> Tensor:
-    """(2ab + c) / (a² + b² + c): 1 where equal."""
-    return (2 * a * b + constant) / (a.square() + b.square() + constant)
+    """The usual (2ab + c) / (a² + b² + c): 1 where equal."""
+    return 1 - unlike(a, b, constant)
 
 
 def real_power(v: Tensor, exponent: float) -> Tensor:
@@ -150,15 +155,15 @@ def _similarity(x: Tensor, ref: Tensor, operator: Operator, constant: float, mas
 
 
 def edges_and_hues(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
-    """The two similarity maps of MDSI from N×3×H×W planes in LHM: of the edges, with the fused picture's, and of the hues."""
+    """The two maps of MDSI from N×3×H×W planes in LHM, as 1 - similarity: of the edges, with the fused picture's, and of the hues."""
     if kernels.can(x, ref, dtypes=(torch.float32,)):
         return _edges_and_hues(x.contiguous(), ref.contiguous())
     a, b = slopes(x[:, :1], "prewitt"), slopes(ref[:, :1], "prewitt")
     both = root(((a[0] + b[0]) / 2).square() + ((a[1] + b[1]) / 2).square())
     g, gr = (root(s[0].square() + s[1].square()) for s in (a, b))
-    edges = alike(gr, g, C1) + alike(g, both, C2) - alike(gr, both, C2)
+    edges = unlike(gr, g, C1) + unlike(g, both, C2) - unlike(gr, both, C2)
     h, hr = x[:, 1:], ref[:, 1:]
-    hues = (2 * (h * hr).sum(1) + C3) / (h.square().sum(1) + hr.square().sum(1) + C3)
+    hues = (h - hr).square().sum(1) / (h.square().sum(1) + hr.square().sum(1) + C3)
     return edges[:, 0], hues
 
 

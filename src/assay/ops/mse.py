@@ -1,10 +1,10 @@
-"""The mean squared error of a pair of pictures."""
+"""The mean squared error of a pair of pictures, and its decibels."""
 
 from __future__ import annotations
 
 import ctypes
 from functools import cache
-from math import inf
+from math import inf, log10
 
 import torch
 from torch import Tensor
@@ -14,15 +14,16 @@ from assay import kernels
 PART = 1 << 18  # pixels in a sum of their own: the work of a thread, and exact on any machine
 
 
-def mse(x: Tensor, ref: Tensor) -> Tensor:
-    """Mean over everything but the first dimension, for pixels in [0, 1]; N values, float64 for uint8.
+def psnr_of(x: Tensor, ref: Tensor) -> Tensor:
+    """-10 log10 of the mean squared error of N×C×H×W pixels, uint8 or float in [0, 1]; N values, inf where equal.
 
-    x, ref: N×C×H×W of one shape and dtype, uint8 or float. The squares of 8-bit pixels are summed as whole numbers.
+    The squares of 8-bit pixels are summed as whole numbers.
     """
     if x.dtype != torch.uint8:
-        return (x - ref).square().mean(dim=(1, 2, 3))
+        return decibel((x - ref).square().mean(dim=(1, 2, 3)))
     sums = _kernel(x, ref) if kernels.can(x, ref, dtypes=(torch.uint8,)) else squares(x, ref)
-    return sums.double() / (255**2 * (x.numel() // len(x)))
+    white = 255**2 * (x.numel() // len(x))
+    return torch.tensor([10 * log10(white / s) if s else inf for s in sums], dtype=torch.float32, device=x.device)
 
 
 def decibel(error: Tensor) -> Tensor:
@@ -31,22 +32,23 @@ def decibel(error: Tensor) -> Tensor:
     return torch.where(differ, -10 * torch.where(differ, error, 1).log10(), inf)
 
 
-def squares(x: Tensor, ref: Tensor) -> Tensor:
-    """The definition of the kernel: sums of squared differences of uint8 pixels, N int64."""
+def squares(x: Tensor, ref: Tensor) -> list[int]:
+    """The definition of the kernel: a sum of squared differences for each of N uint8 pictures."""
     sums = torch.zeros(len(x), dtype=torch.int64, device=x.device)
     for top in range(0, x.shape[2], 256):  # strips: whole numbers are larger than pixels
         rows = slice(top, top + 256)
         sums += (x[:, :, rows].int() - ref[:, :, rows].int()).square_().sum((1, 2, 3))
-    return sums
+    return [int(s) for s in sums]
 
 
-def _kernel(x: Tensor, ref: Tensor) -> Tensor:
+def _kernel(x: Tensor, ref: Tensor) -> list[int]:
     x, ref = x.contiguous(), ref.contiguous()
     size = x.numel() // len(x)
-    sums = torch.empty(len(x), -(-size // PART), dtype=torch.int64)
-    run, a, b, to = _function(), kernels.pointer(x), kernels.pointer(ref), kernels.pointer(sums)
-    kernels.split(lambda start, stop: run(a, b, size, PART, start, stop, to), sums.numel(), grain=8)
-    return sums.sum(1)
+    parts = -(-size // PART)
+    sums = (ctypes.c_int64 * (len(x) * parts))()
+    run, a, b = _function(), kernels.pointer(x), kernels.pointer(ref)
+    kernels.split(lambda start, stop: run(a, b, size, PART, start, stop, sums), len(sums), grain=8)
+    return [sum(sums[i : i + parts]) for i in range(0, len(sums), parts)]
 
 
 @cache

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import factorial, pi
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from assay import kernels
 from assay.ops.filters import mirrored
 from assay.ops.shared import shared
 
+Quarter = tuple[tuple[float, ...], ...]
+
 # sp5Filters.m of matlabPyrTools (Karasaridis & Simoncelli 1996). Symmetric filters: one quarter, the middle last.
-FIRST_LOW = (
+FIRST_LOW: Quarter = (
     (0.00341614, -0.01551246, -0.03848215),
     (-0.01551246, 0.05586982, 0.15925570),
     (-0.03848215, 0.15925570, 0.40304148),
 )
-LOW = (  # times 2 in the pyramid
+LOW: Quarter = (  # times 2 in the pyramid
     (0.00085404, -0.00244917, -0.00387812, -0.00944432, -0.00962054),
     (-0.00244917, -0.00523281, -0.00661117, 0.00410600, 0.01002988),
     (-0.00387812, -0.00661117, 0.01396746, 0.03277038, 0.03981393),
     (-0.00944432, 0.00410600, 0.03277038, 0.06426333, 0.08169618),
     (-0.00962054, 0.01002988, 0.03981393, 0.08169618, 0.10096540),
 )
-BAND = (  # the first of six orientations, 7×7: symmetric across, and its rows change sign around the middle one, which is 0
+BAND: Quarter = (  # the first of six orientations, 7×7: symmetric across, and its rows change sign around the middle one, which is 0
     (0.00277643, 0.00496194, 0.01026699, 0.01455399),
     (-0.00986904, -0.00893064, 0.01189859, 0.02755155),
     (-0.01021852, -0.03075356, -0.08226445, -0.11732297),
 )
 
 
-def whole(quarter: tuple[tuple[float, ...], ...]) -> Tensor:
+def whole(quarter: Quarter) -> Tensor:
     """A filter from its upper left quarter, middle row and column included; float64."""
     q = torch.tensor(quarter, dtype=torch.float64)
     q = torch.cat([q, q[:, :-1].flip(1)], 1)
@@ -49,18 +53,62 @@ def oriented() -> Tensor:
 
 
 def edges(y: Tensor, count: int = 4) -> Iterator[Tensor]:
-    """N×2×h×w for each of `count` levels of N×1×H×W, from fine to coarse: buildSpyr(y, 4, 'sp5Filters', 'reflect1')."""
-    filters = oriented().to(y)[:, None]
-    y = _filtered(y, whole(FIRST_LOW).to(y)[None, None])
+    """N×2×h×w for each of `count` levels of N×1×H×W, from fine to coarse: buildSpyr(y, 4, 'sp5Filters', 'reflect1').
+
+    Differentiable; float32 without gradients on a CPU is done by a kernel.
+    """
+    low, band = (_low, _band) if kernels.can(y, dtypes=(torch.float32,)) else (low_passed, upright_and_level)
+    y = low(y, FIRST_LOW, 1.0)
     for level in range(count):
-        yield _filtered(y, filters)
+        yield band(y)
         if level < count - 1:
-            y = _filtered(y, 2 * whole(LOW).to(y)[None, None], step=2)
+            y = low(y, LOW, 2.0)
 
 
-def _filtered(y: Tensor, filters: Tensor, step: int = 1) -> Tensor:
-    reach = filters.shape[-1] // 2
-    return F.conv2d(mirrored(y, reach, reach, edge="once"), filters, stride=step)
+def low_passed(y: Tensor, quarter: Quarter, gain: float) -> Tensor:
+    """The definition of a low-pass of N×1×H×W; LOW also drops every second sample."""
+    reach = len(quarter) - 1
+    step = 2 if quarter is LOW else 1
+    return F.conv2d(mirrored(y, reach, reach, edge="once"), gain * whole(quarter).to(y)[None, None], stride=step)
+
+
+def upright_and_level(y: Tensor) -> Tensor:
+    """The definition of the two oriented bands, N×2×H×W."""
+    return F.conv2d(mirrored(y, 3, 3, edge="once"), oriented().to(y)[:, None])
+
+
+def _low(y: Tensor, quarter: Quarter, gain: float) -> Tensor:
+    reach, step = len(quarter) - 1, 2 if quarter is LOW else 1
+    n, _, height, width = y.shape
+    h, w = (-(-s // step) for s in (height, width))
+    padded, out = mirrored(y, reach, reach, edge="once"), y.new_empty(n, 1, h, w)
+    taps = torch.tensor(quarter, dtype=torch.float32) * gain
+    a, t, to = (kernels.pointer(v) for v in (padded, taps, out))
+    run = _library().spyr_low
+    kernels.split(lambda start, stop: run(a, width, height, start, stop, t, 2 * reach + 1, to), n * h, grain=max(8, (1 << 18) // w))
+    return out
+
+
+def _band(y: Tensor) -> Tensor:
+    n, _, height, width = y.shape
+    padded, out = mirrored(y, 3, 3, edge="once"), y.new_empty(n, 2, height, width)
+    taps = torch.tensor(BAND, dtype=torch.float32)
+    a, t, to = (kernels.pointer(v) for v in (padded, taps, out))
+    run = _library().spyr_edges
+    kernels.split(lambda start, stop: run(a, width, height, start, stop, t, to), n * height, grain=max(8, (1 << 18) // width))
+    return out
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    library = kernels.library()
+    if library is None:
+        raise RuntimeError("the kernels are not built; ask kernels.can first")
+    size, address = ctypes.c_ssize_t, ctypes.c_void_p
+    library.spyr_edges.argtypes = [address, size, size, size, size, address, address]
+    library.spyr_low.argtypes = [address, size, size, size, size, address, ctypes.c_int, address]
+    library.spyr_edges.restype = library.spyr_low.restype = None
+    return library
 
 
 @shared

@@ -63,10 +63,11 @@ def _joined(x: Tensor, ref: Tensor, variant: Variant) -> tuple[Tensor, Tensor]:
         raise BadInput(f"variant must be sum or mult; got {variant!r}.")
     x, ref = check.images(x=x, ref=ref, min_side=SIDE, keep_uint8=True)
     step = step_of(x)
-    edges, hues = edges_and_hues(means(x, step, LHM), means(ref, step, LHM))
+    edges, hues = edges_and_hues(means(x, step, LHM), means(ref, step, LHM))  # as 1 - similarity
     if variant == "sum":
-        both = ALPHA * edges + (1 - ALPHA) * hues
+        both = 1 - (ALPHA * edges + (1 - ALPHA) * hues)
         return both.abs(), (both < 0).to(both)
+    edges, hues = 1 - edges, 1 - hues
     return _power(edges.abs(), GAMMA) * _power(hues.abs(), BETA), GAMMA * (edges < 0).to(edges) + BETA * (hues < 0).to(hues)
 
 

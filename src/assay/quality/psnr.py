@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from math import inf
 
-import torch
 from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.ops.mse import decibel, mse
+from assay.ops.mse import psnr_of
 from assay.types import Scale, ScoreCard
 
 
@@ -34,5 +33,4 @@ def psnr(x: Tensor, *, ref: Tensor) -> Tensor:
     tensor([20.])
     """
     x, ref = check.images(x=x, ref=ref, keep_uint8=True)
-    score = decibel(mse(x, ref))
-    return score.float() if x.dtype == torch.uint8 else score
+    return psnr_of(x, ref)

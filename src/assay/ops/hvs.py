@@ -1,0 +1,67 @@
+"""Errors of 8×8 blocks weighted by how well people see each frequency, and by how much detail hides them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from assay.ops.colourspaces import power
+from assay.ops.dct import block_dct
+
+BLOCK = 8
+ROWS = 32 * BLOCK  # a strip, so that a large picture is never held as float blocks at once
+# The luminance table of JPEG (ITU-T T.81, table K.1), vertical frequency first.
+JPEG = (
+    (16, 11, 10, 16, 24, 40, 51, 61),
+    (12, 12, 14, 19, 26, 58, 60, 55),
+    (14, 13, 16, 24, 40, 57, 69, 56),
+    (14, 17, 22, 29, 51, 87, 80, 62),
+    (18, 22, 37, 56, 68, 109, 103, 77),
+    (24, 35, 55, 64, 81, 104, 113, 92),
+    (49, 64, 78, 87, 103, 121, 120, 101),
+    (72, 92, 95, 98, 112, 100, 103, 99),
+)
+SEEN = 25.73509  # Ponomarenko 2007: contrast sensitivity of a coefficient = SEEN / its JPEG step; reproduces the paper's table
+HIDES = 10.0  # Ponomarenko 2007: masking by a coefficient = (HIDES / its JPEG step)²
+STRENGTH = 32.0  # Ponomarenko 2007: what the masking energy of a block is divided by
+
+
+def hvs_error(x: Tensor, ref: Tensor, *, masked: bool) -> Tensor:
+    """The weighted mean squared error over all whole blocks of N×1×H×W float grey in [0, 1]; N values, of 1.
+
+    `masked`: less what the detail of the block hides (PSNR-HVS-M), else all of it (PSNR-HVS).
+    """
+    h, w = x.shape[2] // BLOCK * BLOCK, x.shape[3] // BLOCK * BLOCK
+    step = torch.tensor(JPEG, dtype=x.dtype, device=x.device)
+    total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    for top in range(0, h, ROWS):
+        a, b = (t[:, 0, top : min(top + ROWS, h), :w] * 255 for t in (x, ref))
+        da, db = block_dct(a), block_dct(b)
+        d = (da - db).abs()
+        if masked:
+            hidden = torch.maximum(_masking(a, da, step), _masking(b, db, step))[..., None, None] * (step / HIDES) ** 2
+            d = _seen(d, hidden)
+        total = total + (d * SEEN / step).square().double().sum((1, 2, 3, 4))
+    return total / (255**2 * h * w)
+
+
+def _seen(d: Tensor, hidden: Tensor) -> Tensor:
+    """What of the differences is seen; that of the block's mean never hides."""
+    mean = torch.zeros_like(d[0, 0, 0], dtype=torch.bool)
+    mean[0, 0] = True
+    return torch.where(mean, d, (d - hidden).clamp_min(0))
+
+
+def _masking(x: Tensor, dct: Tensor, step: Tensor) -> Tensor:
+    """How much each block can hide: √(energy · evenness) / 32, N×rows×columns.
+
+    The evenness is the variance within the four quarters over that of the block, as sums of squares about the mean, each
+    times n / (n-1) as MATLAB's var(x)·n: an edge hides less than a texture.
+    """
+    energy = (dct * (HIDES / step)).square().sum((-2, -1)) - (dct[..., 0, 0] * (HIDES / step[0, 0])).square()
+    n, h, w = x.shape
+    quarters = x.reshape(n, h // BLOCK, 2, 4, w // BLOCK, 2, 4).permute(0, 1, 4, 2, 5, 3, 6).flatten(-2)
+    parts = quarters.var(-1, unbiased=True).sum((-2, -1)) * 16
+    whole = quarters.flatten(-3).var(-1, unbiased=True) * 64
+    varied = whole > 0
+    return power(energy.clamp_min(0) * torch.where(varied, parts / torch.where(varied, whole, 1), 0), 0.5) / STRENGTH

@@ -1,0 +1,43 @@
+"""Relative dimensionless global error in synthesis."""
+
+from __future__ import annotations
+
+from math import inf
+
+from torch import Tensor
+
+from assay import check
+from assay.catalog import carded
+from assay.ops.colourspaces import power
+from assay.types import BadInput, CannotAssess, Scale, ScoreCard
+
+
+@carded(
+    ScoreCard(
+        name="ergas",
+        version="1",
+        takes=("image", "reference"),
+        differentiable=True,
+        scale=Scale(worst=inf, best=0, usual=(10, 0)),
+        paper="Wald 2000, Quality of high resolution synthesised images: is there a simple criterion?",
+    )
+)
+def ergas(x: Tensor, *, ref: Tensor, ratio: float = 4) -> Tensor:
+    """ERGAS: the error of every channel relative to its mean, as remote sensing reports it.
+
+    x, ref: N×C×H×W, sRGB; float in [0, 1], or uint8 for 8-bit pixels as they are.
+    ratio: how many times finer the sharp image is than the one it was made from; the score is 100 / ratio · relative error.
+    Returns N scores, 0 when equal.  Raises BadInput, or CannotAssess where a channel of ref is black: its mean divides.
+
+    >>> x = torch.full((1, 3, 8, 8), 0.5)
+    >>> ergas(x + 0.05, ref=x)
+    tensor([2.5000])
+    """
+    if not ratio > 0:
+        raise BadInput(f"ratio must be above 0; got {ratio}.")
+    x, ref = check.images(x=x, ref=ref)
+    mean = ref.mean(dim=(2, 3))
+    if bool((mean <= 0).any()):
+        raise CannotAssess("ERGAS divides by the mean of every channel of ref, and one is black.")
+    relative = (x - ref).square().mean(dim=(2, 3)) / mean.square()
+    return 100 / ratio * power(relative.mean(1), 0.5)

@@ -1,0 +1,41 @@
+"""Peak signal-to-noise ratio with contrast sensitivity and masking."""
+
+from __future__ import annotations
+
+from math import inf
+
+from torch import Tensor
+
+from assay import check
+from assay.catalog import carded
+from assay.ops.colour import grey
+from assay.ops.hvs import BLOCK, hvs_error
+from assay.ops.mse import decibel
+from assay.types import Scale, ScoreCard
+
+
+@carded(
+    ScoreCard(
+        name="psnr_hvs_m",
+        version="1",
+        takes=("image", "reference"),
+        differentiable=True,
+        scale=Scale(worst=0, best=inf, unit="dB", usual=(20, 50)),
+        paper="Ponomarenko, Silvestri, Egiazarian, Carli, Astola & Lukin 2007, On between-coefficient contrast masking of DCT basis functions",
+        min_side=BLOCK,
+    )
+)
+def psnr_hvs_m(x: Tensor, *, ref: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of what is seen: errors that the detail of their block hides count less.
+
+    x, ref: N×C×H×W, sRGB, at least 8×8; float in [0, 1], or uint8 for 8-bit pixels as they are. On grey
+    (MATLAB's rgb2gray, not rounded), in 8×8 blocks side by side from the upper left corner; a rest at the right and below is
+    left out, as by the authors. Each coefficient is eased by what the block's own detail can hide, weighted as in psnr_hvs.
+    Returns N scores in dB; inf when equal (the authors' program says 100000).  Raises BadInput.
+
+    >>> x = torch.zeros(1, 1, 16, 16, dtype=torch.uint8)
+    >>> psnr_hvs_m(x + 1, ref=x)
+    tensor([44.0028])
+    """
+    x, ref = (grey(t) for t in check.images(x=x, ref=ref, min_side=BLOCK))
+    return decibel(hvs_error(x, ref, masked=True)).to(x.dtype)

@@ -1,0 +1,50 @@
+"""Spectral angle."""
+
+from __future__ import annotations
+
+from math import pi
+
+import torch
+from torch import Tensor
+
+from assay import check
+from assay.catalog import carded
+from assay.ops.colourspaces import power, strips
+from assay.types import BadInput, CannotAssess, Scale, ScoreCard
+
+
+@carded(
+    ScoreCard(
+        name="sam",
+        version="1",
+        takes=("image", "reference"),
+        differentiable=True,
+        scale=Scale(worst=pi / 2, best=0, unit="rad", usual=(0.2, 0)),
+        paper="Kruse, Lefkoff, Boardman et al. 1993, doi:10.1016/0034-4257(93)90013-N",
+    )
+)
+def sam(x: Tensor, *, ref: Tensor) -> Tensor:
+    """Spectral angle: how far hues and saturations moved, whatever the brightness.
+
+    x, ref: N×3×H×W, sRGB; float in [0, 1], or uint8 for 8-bit pixels as they are.
+    Returns N mean angles between the colours of a pixel, in radians; 0 when equal. Black has no direction: pixels that are
+    black in either picture are left out.  Raises BadInput, or CannotAssess where no pixel is left.
+
+    >>> red, yellow = torch.tensor([1.0, 0, 0]), torch.tensor([1.0, 1, 0])
+    >>> sam(yellow.view(1, 3, 1, 1), ref=red.view(1, 3, 1, 1))
+    tensor([0.7854])
+    """
+    x, ref = check.images(x=x, ref=ref)
+    if x.shape[1] != 3:
+        raise BadInput("x and ref must have three channels: grey has no spectral angle.")
+    total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    count = torch.zeros_like(total)
+    for a, b in strips(x, ref):
+        seen = (a > 0).any(1) & (b > 0).any(1)
+        cross = power(torch.linalg.cross(a, b, dim=1).square().sum(1), 0.5)  # sharper than arccos where colours are close
+        angle = torch.atan2(cross, torch.where(seen, (a * b).sum(1), 1))
+        total = total + (angle * seen).double().sum((1, 2))
+        count += seen.sum((1, 2))
+    if not bool(count.all()):
+        raise CannotAssess("Every pixel is black in x or ref, and black has no spectral angle.")
+    return (total / count).to(x.dtype)
