@@ -1,6 +1,6 @@
 """CPU time of the information- and wavelet-based metrics beside their peers, one thread, RGB uint8 in.
 
-    python speed/information_metrics.py PEERS_PYTHON [name …]   writes speed/information_metrics.json
+python speed/information_metrics.py PEERS_PYTHON [name …]   writes speed/information_metrics.json
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ PEERS = {
     "cw_ssim": ("pyiqa", PYIQA.format(module="ssim_arch", cls="CW_SSIM", options=""), "f(xf, rf)"),
     "nlpd": ("pyiqa", PYIQA.format(module="nlpd_arch", cls="NLPD", options=""), "f(xf, rf)"),
     "mad": ("pyiqa", PYIQA.format(module="mad_arch", cls="MAD", options="test_y_channel=True"), "f(xf, rf)"),
-    "uqi": ("torchmetrics", "from torchmetrics.functional.image import universal_image_quality_index as f\nrf, xf = ref / 255, x / 255\n", "f(xf, rf)"),
+    "uqi": (
+        "torchmetrics",
+        "from torchmetrics.functional.image import universal_image_quality_index as f\nrf, xf = ref / 255, x / 255\n",
+        "f(xf, rf)",
+    ),
 }
 SIZES = {"512×512": (512, 512), "3840×2160": (2160, 3840)}
 TOO_LONG = {("mad", "3840×2160")}  # the peer would take minutes and tens of gigabytes

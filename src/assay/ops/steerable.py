@@ -124,7 +124,8 @@ def coarse(y: Tensor, level: int = 4, orientations: int = 8) -> Tensor:
     rows = torch.cat([rows[..., : w - w // 2], rows[..., 1 : w // 2 + 1].conj().flip(-1)], -1)  # of a real row: F(-k) = F(k)*
     low = torch.fft.fft(rows, dim=-2)
     low = torch.cat([low[..., : h - h // 2, :], low[..., height - h // 2 :, :]], -2)
-    return torch.fft.ifft2(low * masks)
+    bands: Tensor = torch.fft.ifft2(low * masks)
+    return bands
 
 
 @lru_cache(maxsize=4)
@@ -139,4 +140,5 @@ def _masks(height: int, width: int, h: int, w: int, level: int, orientations: in
     angle = torch.atan2(down, right.expand_as(octave))
     centres = torch.arange(orientations, dtype=torch.float64).view(-1, 1, 1) * pi / orientations
     angular = torch.cos(angle - centres).clamp(min=0) ** order  # one half of the plane only: the bands are complex
-    return 2 * gain**0.5 * angular * radial * (h * w / (height * width))
+    masks: Tensor = 2 * gain**0.5 * angular * radial * (h * w / (height * width))
+    return masks

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.ops.colour import grey
 from assay.ops.dct import matrix
 from assay.ops.filters import gaussian
-from assay.ops.gradients import root
+from assay.ops.gradients import LUMA, means, root
 from assay.types import Scale, ScoreCard
 
 SIGMA = 1.55  # dss_index.m of the authors: how fast the weight of a frequency falls; so are the next four
@@ -55,7 +54,7 @@ def dss(x: Tensor, *, ref: Tensor) -> Tensor:
     tensor([1.])
     """
     x, ref = check.images(x=x, ref=ref, min_side=SIDE, keep_uint8=True)
-    a, b = (_subbands(grey(t)) for t in (x, ref))
+    a, b = (_subbands(means(t, 1, LUMA)) for t in (x, ref))
     va, vb = (_covariance(t, t).clamp(min=0) for t in (a, b))
     deviations = root(va) * root(vb)
     c = torch.full((a.shape[1], 1, 1), C_AC, dtype=a.dtype, device=a.device)
@@ -68,8 +67,7 @@ def dss(x: Tensor, *, ref: Tensor) -> Tensor:
 
 
 def _subbands(y: Tensor) -> Tensor:
-    """N×1×H×W luma, uint8 or float in [0, 1], to N×bands×⌊H/8⌋×⌊W/8⌋ coefficients, float64: their squares are large against the constants."""
-    y = y.float() if y.dtype == torch.uint8 else 255 * y
+    """N×1×H×W luma to N×bands×⌊H/8⌋×⌊W/8⌋ coefficients, float64: their squares are large against the constants."""
     d = matrix().to(y)
     kernels = torch.stack([d[m][:, None] * d[n][None] for m, n, _ in _bands()])[:, None]
     return F.conv2d(y, kernels, stride=8).double()

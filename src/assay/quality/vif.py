@@ -65,8 +65,7 @@ def _information(x: Tensor, ref: Tensor, window: int) -> tuple[Tensor, Tensor]:
     gain, rest, strength = (t[:, border : t.shape[1] - border, border : t.shape[2] - border] for t in (gain, rest, strength))
     clear, seen = gain.square() * strength / (rest + NOISE), strength / NOISE
     kept, told = (
-        sum(torch.log1p(t * v.to(t)[:, None, None]).sum((1, 2), dtype=torch.float64) for v in eigenvalues.unbind(1))
-        for t in (clear, seen)
+        sum(torch.log1p(t * v.to(t)[:, None, None]).sum((1, 2), dtype=torch.float64) for v in eigenvalues.unbind(1)) for t in (clear, seen)
     )
     return torch.as_tensor(kept), torch.as_tensor(told)
 

@@ -1,0 +1,82 @@
+"""Mean, spread, skew and kurtosis in windows of 16×16 that start at every fourth pixel."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from assay import kernels
+
+SIDE, STEP = 16, 4
+Moments = tuple[Tensor, Tensor, Tensor, Tensor]  # mean, and mean 2nd, 3rd, 4th powers of the differences from it
+
+
+def magnitude_moments(z: Tensor) -> Moments:
+    """The moments of |z| in every window of complex N×H×W; each N×⌊(H-12)/4⌋×⌊(W-12)/4⌋."""
+    if kernels.can(z, dtypes=(torch.complex64,)):
+        return _kernel(z)
+    return window_moments(blocks(z.abs()), SIDE // STEP)
+
+
+def blocks(x: Tensor) -> Moments:
+    """The moments of the 4×4 blocks of N×H×W; what does not fill a block is left out."""
+    h, w = (n // STEP * STEP for n in x.shape[1:])
+    none = torch.zeros((), dtype=x.dtype, device=x.device)
+    rows = merged([(x[:, i:h:STEP, :w], none, none, none) for i in range(STEP)])
+    return merged([_pick(rows, i) for i in range(STEP)])
+
+
+def window_moments(parts: Moments, side: int) -> Moments:
+    """The moments of all squares of side×side neighbouring blocks. The definition that the kernel is held to."""
+    for dim in (2, 1):
+        count = parts[0].shape[dim] - side + 1
+        parts = merged([_span(parts, dim, i, count) for i in range(side)])
+    return parts
+
+
+def merged(groups: list[Moments]) -> Moments:
+    """The moments of the union of groups of one size: no sums of powers are subtracted, so that float32 keeps its digits."""
+    share = 1 / len(groups)
+    mean = share * torch.as_tensor(sum(g[0] for g in groups))
+    m2, m3, m4 = (torch.zeros_like(mean) for _ in range(3))
+    for u, v, s, k in groups:
+        d = u - mean
+        dd = d.square()
+        m2 = m2 + (dd + v)
+        m3 = m3 + (d * (dd + 3 * v) + s)
+        m4 = m4 + (dd * (dd + 6 * v) + 4 * d * s + k)
+    return mean, share * m2, share * m3, share * m4
+
+
+def _pick(parts: Moments, start: int) -> Moments:
+    a, b, c, d = (p[:, :, start::STEP] for p in parts)
+    return a, b, c, d
+
+
+def _span(parts: Moments, dim: int, start: int, count: int) -> Moments:
+    a, b, c, d = (p.narrow(dim, start, count) for p in parts)
+    return a, b, c, d
+
+
+def _kernel(z: Tensor) -> Moments:
+    z = z.contiguous()
+    n, height, width = z.shape
+    h, w = ((s - SIDE) // STEP + 1 for s in (height, width))
+    out = torch.empty(n, 4, h, w)
+    a, to, run = kernels.pointer(z), kernels.pointer(out), _function()
+    kernels.split(lambda start, stop: run(a, width, height, start, stop, to), n * h, grain=max(8, (1 << 15) // w))
+    mean, m2, m3, m4 = out.unbind(1)
+    return mean, m2, m3, m4
+
+
+@cache
+def _function() -> ctypes._NamedFuncPointer:
+    library = kernels.library()
+    if library is None:
+        raise RuntimeError("the kernels are not built; ask kernels.can first")
+    size, address = ctypes.c_ssize_t, ctypes.c_void_p
+    library.window_moments.argtypes, library.window_moments.restype = [address, size, size, size, size, address], None
+    return library.window_moments

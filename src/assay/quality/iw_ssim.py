@@ -1,0 +1,124 @@
+"""Information-weighted structural similarity."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from assay import check
+from assay.catalog import carded
+from assay.ops.filters import gaussian, windowed
+from assay.ops.luma import levels
+from assay.ops.moments import SIGMA, SIZE, similarity
+from assay.ops.pyramid import BINOMIAL, laplacian
+from assay.ops.vectors import neighbours
+from assay.types import Scale, ScoreCard
+
+WEIGHTS = tuple(w / 1.0001 for w in (0.0448, 0.2856, 0.3001, 0.2363, 0.1333))  # Wang 2003, made to sum to 1
+LEVELS = len(WEIGHTS)
+NOISE = 0.4  # Wang & Li 2011, section III: variance of the visual noise, for pixels in 0..255
+TOL = 1e-15  # info_content_weight_map of iwssim.m
+C1 = (0.01 * 255) ** 2
+
+
+@carded(
+    ScoreCard(
+        name="iw_ssim",
+        version="1",
+        takes=("image", "reference"),
+        differentiable=True,
+        scale=Scale(worst=0, best=1, usual=(0.7, 1)),
+        paper="Wang & Li 2011, doi:10.1109/TIP.2010.2092435",
+        min_side=176,  # an 11×11 window on the fifth level
+    )
+)
+def iw_ssim(x: Tensor, *, ref: Tensor) -> Tensor:
+    """Structural similarity where it matters: places that carry more information about the scene weigh more.
+
+    x, ref: N×C×H×W, sRGB, at least 176×176; float in [0, 1], or uint8 for 8-bit pixels as they are. Measured on grey, on
+    the five bands of a Laplacian pyramid.
+    Returns N scores, 1 when equal. The two pictures are not interchangeable: the weights come mostly from the reference.
+    Raises BadInput.
+
+    >>> x = torch.rand(1, 3, 176, 176)
+    >>> iw_ssim(x, ref=x)
+    tensor([1.])
+    """
+    x, ref = check.images(x=x, ref=ref, min_side=176, keep_uint8=True)
+    a, b = (laplacian(levels(t), LEVELS, BINOMIAL, "once") for t in (x, ref))
+    score: Tensor | None = None
+    for i, weight in enumerate(WEIGHTS):
+        alike = similarity(a[i] / 255, b[i] / 255, structure=True)[:, 0]
+        if i == LEVELS - 1:
+            mean = (alike * _light(a[i], b[i])).mean((1, 2))
+        else:
+            told = _information(a[i], b[i], b[i + 1] if i < LEVELS - 2 else None)
+            mean = ((alike * told).sum((1, 2)) + TOL) / (told.sum((1, 2)) + TOL)
+        part = _power(mean, weight)
+        score = part if score is None else score * part
+    return torch.as_tensor(score)
+
+
+def _light(x: Tensor, ref: Tensor) -> Tensor:
+    mx, mr = (windowed(t, gaussian(SIZE["gaussian"], SIGMA))[:, 0] for t in (x, ref))
+    return (2 * mx * mr + C1) / (mx.square() + mr.square() + C1)
+
+
+def _power(mean: Tensor, weight: float) -> Tensor:
+    """mean^weight with the sign kept: the mean of a picture against its negative is below 0. Gradient 0 at 0."""
+    size = mean.abs()
+    some = size > 0
+    return mean.sign() * torch.where(some, torch.where(some, size, 1) ** weight, 0)
+
+
+def _information(x: Tensor, ref: Tensor, parent: Tensor | None) -> Tensor:
+    """Bits that the reference and the damaged band share with what is seen of them, around each SSIM window: N×h×w."""
+    x, ref = x[:, 0], ref[:, 0]
+    gain, rest = _channel(x, ref)
+    above = None if parent is None else _enlarged(parent[:, 0])[:, : ref.shape[1], : ref.shape[2]]
+    strength, eigenvalues = neighbours(ref, above)
+    crop = SIZE["gaussian"] // 2 - 1
+    gain, rest, strength = (t[:, crop : t.shape[1] - crop, crop : t.shape[2] - crop] for t in (gain, rest, strength))
+    scale = (rest + (1 + gain.square()) * NOISE) * strength / NOISE**2
+    base = 1 + rest / NOISE
+    return torch.as_tensor(sum((base + scale * v.to(scale)[:, None, None]).log2() for v in eigenvalues.unbind(1)))
+
+
+def _channel(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
+    """The gain with which ref passes into x around every inner coefficient, and the variance of what is not ref."""
+    mx, mr, xx, rr, both = (_means(t) for t in (x, ref, x * x, ref * ref, x * ref))
+    vx, vr, both = (xx - mx.square()).clamp(min=0), (rr - mr.square()).clamp(min=0), both - mx * mr
+    some = (vr >= TOL) & (vx >= TOL)
+    gain = torch.where(some, both / (vr + TOL), 0)
+    return gain, (vx - gain * both).clamp(min=0)
+
+
+def _means(x: Tensor) -> Tensor:
+    return F.avg_pool2d(F.avg_pool2d(x, (1, 3), 1), (3, 1), 1)
+
+
+def _enlarged(x: Tensor) -> Tensor:
+    """Twice the size of N×h×w, as imenlarge2.m: h to 4h-3 samples by imresize 'bilinear', one more extrapolated at each end,
+    and of those every second."""
+    for dim in (1, 2):
+        n = x.shape[dim]
+        fine = 4 * n - 3
+        at = torch.arange(-1, fine, 2, device=x.device, dtype=torch.float64).clamp(min=0)
+        x = torch.cat([_extended(x, dim, fine, first=True), _sampled(x, dim, at[1:], fine), _extended(x, dim, fine, first=False)], dim)
+    return x
+
+
+def _sampled(x: Tensor, dim: int, at: Tensor, fine: int) -> Tensor:
+    """x at places `at` of a grid of `fine` samples, linear between the two nearest."""
+    n = x.shape[dim]
+    place = ((at + 0.5) * n / fine - 0.5).clamp(0, n - 1)
+    low = place.floor().long().clamp(max=n - 2)
+    share = (place - low).to(x).view([-1 if d == dim else 1 for d in range(x.ndim)])
+    return torch.lerp(x.index_select(dim, low), x.index_select(dim, low + 1), share)
+
+
+def _extended(x: Tensor, dim: int, fine: int, *, first: bool) -> Tensor:
+    ends = torch.tensor([0, 1] if first else [fine - 1, fine - 2], dtype=torch.float64, device=x.device)
+    near, next_ = _sampled(x, dim, ends, fine).unbind(dim)
+    return (2 * near - next_).unsqueeze(dim)
