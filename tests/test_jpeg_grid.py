@@ -111,7 +111,8 @@ def grown_by_hand(classes, of, radius, least):
 def test_regions_grow_as_by_hand(seed, density, radius):
     rng = np.random.default_rng(seed)
     classes = np.where(rng.random((97, 131)) < density, 5, 255).astype(np.uint8)
-    counts = regions.tally(classes, cell=radius + 1)
+    counts = regions.tally(classes, kinds=6, cell=radius + 1)
+    assert (counts[5] == regions.per_cell(classes == 5, cell=radius + 1)).all()
     assert counts[5].sum() == (classes == 5).sum()
     ours = regions.grow(classes, [5], radius=radius, least=3, counts=counts)
     got = [{(r.y + y, r.x + x) for y, x in np.argwhere(r.mask)} for r in ours]

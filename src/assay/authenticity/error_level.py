@@ -15,7 +15,7 @@ from assay.types import Evidence, EvidenceCard, Finding, Picture
 
 QUALITY = 90  # Krawetz 2007 saves at 90 or 95
 LONG_SIDE = 2048  # of the map, pixels
-STRIP = 1024  # rows at a time, a multiple of 8: blocks do not see each other
+STRIP = 128  # rows at a time, times the reduction; a multiple of 8: blocks do not see each other
 WHITE = 0.995  # this share of the map is darker than white
 MOST = 50.0  # amplification at most: rounding alone must not light up
 

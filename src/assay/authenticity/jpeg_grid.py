@@ -14,7 +14,7 @@ from torch import Tensor
 
 from assay.catalog import carded
 from assay.ops.dct import NONE, grid_votes, luma8
-from assay.ops.regions import GRIDS, RADIUS, Region, closed, grid_nfa, significant, tally
+from assay.ops.regions import CELL, GRIDS, Region, closed, grid_nfa, per_cell, significant, tally
 from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, Picture
 
 MIN_SIDE = 64
@@ -26,7 +26,7 @@ RIVAL = 0.25  # ours: share of the lead over chance; at most 0.13 on JPEGs of qu
 # about 15 pixels, few vote for the main grid and many for others (flat skies cast no vote), and areas that hardly know it:
 # 0 marked, 24 found.
 RESAVE = 98
-NEAR = 3  # cells of RADIUS + 1 pixels
+NEAR = 3  # cells, each of CELL×CELL pixels
 FEW, MANY = 1 / 3, 0.4  # share of the pixels nearby
 MAIN_SHARE = 1 / 20  # of an area; 0.00 to 0.034 in 25 pasted areas, 0.07 and more in the 4 false ones of 113 clean pictures
 
@@ -62,8 +62,8 @@ def jpeg_grid(picture: Picture) -> Finding:
         raise CannotAssess(f"JPEG grids need at least {MIN_SIDE}×{MIN_SIDE} pixels; this picture has {width}×{height} (width×height).")
     luma = luma8(stored)
     votes = grid_votes(luma).cpu().numpy()
-    counts = tally(votes, cell=RADIUS + 1)
-    per_grid = counts[:GRIDS].sum(axis=(1, 2))
+    counts = tally(votes, kinds=GRIDS, cell=CELL)
+    per_grid = counts.sum(axis=(1, 2))
     if not per_grid.any():
         raise CannotAssess("No block of the picture shows which JPEG grid it fits: it is flat or its blocks all look alike.")
     best = int(per_grid.argmax())
@@ -85,14 +85,14 @@ def jpeg_grid(picture: Picture) -> Finding:
     return Finding(map=mask, map_says=says, evidence=evidence, data=data)
 
 
-def _main_nfa(votes: NDArray[np.uint8], counts: NDArray[np.int64], best: int) -> float:
+def _main_nfa(votes: NDArray[np.uint8], counts: NDArray[np.int16], best: int) -> float:
     """log10 NFA of the most voted grid over the whole picture, as in the paper, with two exceptions of ours.
 
     Where it has most votes that were cast, only over those: else a moon in a flat sky would have no grid.
     Where it is faint, lives in areas whose boxes cover less than half of the picture and is at chance level outside,
     the level outside: it is the grid of pasted areas.
     """
-    mine, cast = int(counts[best].sum()), int(counts[:GRIDS].sum())
+    mine, cast = int(counts[best].sum()), int(counts.sum())
     log_nfa = grid_nfa(cast if 2 * mine > cast else votes.size, mine, votes.size)
     if log_nfa >= 0 or FAINT * mine >= cast:
         return log_nfa
@@ -109,19 +109,17 @@ def _rivalled(per_grid: NDArray[np.int64]) -> bool:
     return bool(second - chance > RIVAL * (first - chance))
 
 
-def _missing(luma: Tensor, votes: NDArray[np.uint8], counts: NDArray[np.int64], main: int, foreign: NDArray[np.bool_]) -> Found:
+def _missing(luma: Tensor, votes: NDArray[np.uint8], counts: NDArray[np.int16], main: int, foreign: NDArray[np.bool_]) -> Found:
     """Areas that had no grid: saved once more, lightly, they take on the new grid, whose origin is (0, 0)."""
     again = io.BytesIO()
     Image.fromarray(luma.cpu().numpy()).save(again, "JPEG", quality=RESAVE)
     with Image.open(again) as im:
         resaved = grid_votes(torch.from_numpy(np.array(im))).numpy()
-    pixels, cast, mine = (
-        uniform_filter(c.astype(float), NEAR, mode="constant") for c in (counts.sum(0), counts[:GRIDS].sum(0), counts[main])
-    )
-    bare = np.repeat(np.repeat((mine < FEW * pixels) & (cast - mine > MANY * pixels), RADIUS + 1, 0), RADIUS + 1, 1)
+    cast, mine = (uniform_filter(c / CELL**2, NEAR, mode="nearest") for c in (counts.sum(0), counts[main]))
+    bare = np.repeat(np.repeat((mine < FEW) & (cast - mine > MANY), CELL, 0), CELL, 1)
     resaved[(votes == main) | ~bare[: votes.shape[0], : votes.shape[1]]] = NONE
     found: Found = []
-    for r, log_nfa in significant(resaved, [0], tally(resaved, cell=RADIUS + 1)):
+    for r, log_nfa in significant(resaved, [0], per_cell(resaved == 0, cell=CELL)[None]):
         box = (slice(r.y, r.y + r.height), slice(r.x, r.x + r.width))
         gone = (votes[box][closed(r.mask, CLOSING)] == main).mean() < MAIN_SHARE
         if gone and 2 * (foreign[box] & r.mask).sum() < r.size:  # not what is already told as another grid

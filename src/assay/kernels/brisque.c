@@ -109,7 +109,7 @@ INLINE void tally(const float *restrict a, const float *restrict b, ptrdiff_t wi
         }
 }
 
-/* Contrast of each of its neighbours of row y, into m; the window's rows are worked out anew. */
+/* Contrast of row y into m, with all seven rows of sums worked out anew. */
 INLINE void alone(const float *p, ptrdiff_t height, ptrdiff_t width, ptrdiff_t y, const double *w, double flat, double *pad, double *const *mean,
                   double *const *square, float *m) {
     for (int i = 0; i < TAPS; i++) along(p, height, width, y - REACH + i, w, pad, mean[i], square[i]);

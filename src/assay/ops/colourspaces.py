@@ -94,8 +94,6 @@ def delta_e00(one: Tensor, two: Tensor) -> Tensor:
     return power((dl * dl + dc * dc + dh * dh + twist * dc * dh).clamp_min(0), 0.5)
 
 
-
-
 def _saturation(c: Tensor) -> Tensor:
     seven = (c / 25) ** 7  # as a ratio, so that float32 holds it
     return power(seven / (seven + 1), 0.5)

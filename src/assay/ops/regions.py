@@ -13,6 +13,7 @@ from scipy.special import gammaln, logsumexp
 
 GRIDS = 64  # places an 8×8 grid can start at, and pixels of a block
 RADIUS = 9  # pixels between neighbours of a region (Nikoukhah et al. 2021, as all of the a-contrario test)
+CELL = RADIUS + 1
 EIGHT = np.ones((3, 3), dtype=bool)  # neighbours of a pixel, diagonals included
 
 
@@ -49,19 +50,25 @@ def log10_tail(n: int, k: int, p: float) -> float:
     return min(0.0, float(logsumexp(terms)) / float(np.log(10)))
 
 
-def tally(classes: NDArray[np.uint8], *, cell: int) -> NDArray[np.int64]:
-    """How many pixels of each class lie in each cell×cell square: 256×⌈H/cell⌉×⌈W/cell⌉."""
+def tally(classes: NDArray[np.uint8], *, kinds: int, cell: int) -> NDArray[np.int16]:
+    """How many pixels of the classes 0..kinds-1 lie in each cell×cell square (cell up to 15): kinds×⌈H/cell⌉×⌈W/cell⌉."""
     h, w = classes.shape
     rows, columns = -(-h // cell), -(-w // cell)
-    out = np.empty((256, rows, columns), dtype=np.int64)
+    out = np.empty((kinds, rows, columns), dtype=np.int16)
     at = np.arange(w) // cell
     for r in range(rows):  # row by row of cells, because the indices are eight times as large as the pixels
         strip = classes[r * cell : (r + 1) * cell].astype(np.int64) * columns + at
-        out[:, r] = np.bincount(strip.ravel(), minlength=256 * columns).reshape(256, columns)
+        out[:, r] = np.bincount(strip.ravel(), minlength=256 * columns).reshape(256, columns)[:kinds]
     return out
 
 
-def grow(classes: NDArray[np.uint8], wanted: Iterable[int], *, radius: int, least: int, counts: NDArray[np.int64]) -> Iterator[Region]:
+def per_cell(mask: NDArray[np.bool_], *, cell: int) -> NDArray[np.int16]:
+    """How many pixels of a mask lie in each cell×cell square (cell up to 15): ⌈H/cell⌉×⌈W/cell⌉."""
+    rows = np.add.reduceat(mask.view(np.uint8), np.arange(0, mask.shape[0], cell), axis=0, dtype=np.uint8)
+    return np.add.reduceat(rows, np.arange(0, mask.shape[1], cell), axis=1, dtype=np.int16)
+
+
+def grow(classes: NDArray[np.uint8], wanted: Iterable[int], *, radius: int, least: int, counts: NDArray[np.int16]) -> Iterator[Region]:
     """The connected regions of each wanted class with at least `least` pixels.
 
     Two pixels of a class are neighbours up to `radius` apart in each direction (radius odd). That equals plain
@@ -72,25 +79,24 @@ def grow(classes: NDArray[np.uint8], wanted: Iterable[int], *, radius: int, leas
     """
     cell = radius + 1
     for of in wanted:
-        groups = _held(label(counts[of] > 0, EIGHT)[0], counts[of], least)
+        groups, _ = label(counts[of] > 0, EIGHT)
+        groups = _kept(groups, np.bincount(groups.ravel(), counts[of].ravel()) >= least)
         for number, box in enumerate(find_objects(groups), start=1):
             y, x = box[0].start * cell, box[1].start * cell
             mask = classes[y : box[0].stop * cell, x : box[1].stop * cell] == of
             inside = np.repeat(np.repeat(groups[box] == number, cell, 0), cell, 1)
             mask &= inside[: mask.shape[0], : mask.shape[1]]
-            parts = _held(label(maximum_filter(mask, radius), EIGHT)[0], mask, least)
+            parts, _ = label(maximum_filter(mask, radius), EIGHT)
             parts[~mask] = 0
+            parts = _kept(parts, np.bincount(parts[mask]) >= least)
             for part, where in enumerate(find_objects(parts), start=1):
                 yield Region(of, x + where[1].start, y + where[0].start, parts[where] == part)
 
 
-def _held(labels: NDArray[np.int32], amount: NDArray[np.generic], least: int) -> NDArray[np.int32]:
-    """The labels that hold at least `least` of an amount, numbered anew; 0 elsewhere."""
-    held = np.bincount(labels.ravel(), amount.ravel())
-    number = np.zeros(len(held), dtype=np.int32)
-    kept = np.flatnonzero(held[1:] >= least) + 1
-    number[kept] = np.arange(1, len(kept) + 1)
-    return number[labels]
+def _kept(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The labels with only those kept, numbered anew; 0 elsewhere."""
+    number = np.cumsum(keep[1:], dtype=np.int32) * keep[1:]
+    return np.concatenate([np.zeros(1, np.int32), number])[labels]
 
 
 def grid_nfa(area: int, votes: int, pixels: int) -> float:
@@ -101,10 +107,10 @@ def grid_nfa(area: int, votes: int, pixels: int) -> float:
     return 2 * log10(GRIDS * pixels) + log10_tail(area // GRIDS, votes // GRIDS, 1 / GRIDS)
 
 
-def significant(votes: NDArray[np.uint8], grids: Iterable[int], counts: NDArray[np.int64]) -> list[tuple[Region, float]]:
+def significant(votes: NDArray[np.uint8], grids: Iterable[int], counts: NDArray[np.int16]) -> list[tuple[Region, float]]:
     """The regions that vote for one of these grids too densely for chance, with their log10 number of false alarms, below 0.
 
-    counts: `tally(votes, cell=RADIUS + 1)`.
+    counts: `tally` of the votes with cells of CELL, at least up to the last of these grids.
     """
     least = ceil(GRIDS * 2 * log10(GRIDS * votes.size) / log10(GRIDS))  # fewer cannot be significant even if they fill their box
     grown = grow(votes, grids, radius=RADIUS, least=least, counts=counts)

@@ -15,7 +15,7 @@ from assay.ops.colourspaces import in_colour, linear, mixed, power
 from assay.ops.filters import halved
 from assay.types import Scale, ScoreCard
 
-SCALES, SIDE = 6, 8  # smaller scales than 8 pixels are left out
+SCALES, SIDE = 6, 8  # pictures of less than 8 pixels are not halved again
 LMS = ((0.30, 0.622, 0.078), (0.23, 0.692, 0.078), (0.24342268924547819, 0.20476744424496821, 0.5518098665095536))  # JPEG XL
 BIAS = 0.0037930732552754493  # JPEG XL
 C2 = 0.0009
@@ -81,8 +81,6 @@ def ssimulacra2(x: Tensor, *, ref: Tensor) -> Tensor:
             break
         if scale:
             a, b = halved(a), halved(b)
-        if min(a.shape[2:]) < SIDE:
-            break
         for channel, (p, q) in enumerate(zip(_xyb(b), _xyb(a), strict=True)):
             total = total + _damage(p, q, WEIGHTS[channel][scale])
     return _score(0.9562382616834844 * total)

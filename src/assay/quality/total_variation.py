@@ -44,7 +44,7 @@ def total_variation(x: Tensor, *, variant: Variant = "mean") -> Tensor:
     across, down = _steps(x)
     if variant == "sum":
         return (across + down).to(x)
-    n, c, h, w = x.shape
+    c, h, w = x.shape[1:]
     return (across / max(1, c * h * (w - 1)) + down / max(1, c * (h - 1) * w)).to(x)
 
 
