@@ -87,9 +87,9 @@ def delta_e00(one: Tensor, two: Tensor) -> Tensor:
     # The middle of the shorter arc. Taken below 360 or not, it enters cosines and one square around 275 only.
     middle = torch.where(coloured, h1 + turn / 2, h1 + h2) % 360
     dl, dc, dh = l2 - l1, c2 - c1, 2 * power(c1 * c2, 0.5) * torch.sin(torch.deg2rad(turn) / 2)
-    l, c = (l1 + l2) / 2 - 50, (c1 + c2) / 2
+    light, c = (l1 + l2) / 2 - 50, (c1 + c2) / 2
     t = sum((k * torch.cos(torch.deg2rad(n * middle + at)) for k, n, at in HUES), torch.ones_like(middle))
-    dl, dc, dh = dl / (1 + 0.015 * l * l / (20 + l * l).sqrt()), dc / (1 + 0.045 * c), dh / (1 + 0.015 * c * t)
+    dl, dc, dh = dl / (1 + 0.015 * light**2 / (20 + light**2).sqrt()), dc / (1 + 0.045 * c), dh / (1 + 0.015 * c * t)
     twist = -2 * _saturation(c) * torch.sin(pi / 3 * torch.exp(-(((middle - 275) / 25) ** 2)))
     return power((dl * dl + dc * dc + dh * dh + twist * dc * dh).clamp_min(0), 0.5)
 

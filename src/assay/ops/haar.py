@@ -14,6 +14,7 @@ from assay.ops.gradients import alike
 
 C, ALPHA = 30.0, 4.2  # Reisenhofer 2018, section 4: fitted on four databases
 SCALES = 3
+BAND = 32  # rows of results that the kernel does at a time
 
 
 def haar(y: Tensor, scale: int) -> Tensor:
@@ -46,10 +47,11 @@ def similarities(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def haar_sums(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ w·σ(α·s) and Σ w over all places and directions, N float64 each."""
+    """Σ w·(σ(α) - σ(α·s)) and Σ w over all places and directions, N float64 each. For equal pictures the first is exactly 0."""
     if not kernels.can(x, ref, dtypes=(torch.float32,)):
         local, weights = similarities(x, ref)
-        return (weights * torch.sigmoid(ALPHA * local)).double().sum((1, 2, 3)), weights.double().sum((1, 2, 3))
+        short = torch.sigmoid(ALPHA * torch.ones_like(local)) - torch.sigmoid(ALPHA * local)
+        return (weights * short).double().sum((1, 2, 3)), weights.double().sum((1, 2, 3))
     x, ref = x.contiguous(), ref.contiguous()
     n, planes, h, w = x.shape
     bands = -(-h // BAND)
@@ -62,9 +64,6 @@ def haar_sums(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
     kernels.split(work, n * bands, grain=max(1, (1 << 14) // w))
     total = sums.sum(1)
     return total[:, 0], total[:, 1]
-
-
-BAND = 32  # rows of results that the kernel does at a time
 
 
 @cache

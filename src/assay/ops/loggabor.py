@@ -14,26 +14,30 @@ BANDWIDTH = 0.55  # ratio of the radial Gaussian's σ to the centre frequency: a
 SPREAD = pi / ORIENTATIONS / 1.5  # σ of the angular Gaussian
 
 
-def responses(y: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """The scale, 0 to 4, and the complex response of N×H×W, for each of the twenty filters in turn."""
-    spectrum = torch.fft.fft2(y)
-    octave, angle = _polar(y)
+def filters(height: int, width: int, like: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """The scale, 0 to 4, and the transfer function, H×W in the order of fft2, of each of the twenty filters in turn."""
+    octave, angle = _polar(height, width, like)
     radial = [_radial(octave, scale) for scale in range(SCALES)]
+    del octave
     for k in range(ORIENTATIONS):
         angular = _angular(angle, k * pi / ORIENTATIONS)
         for scale in range(SCALES):
-            yield scale, torch.fft.ifft2(spectrum * (radial[scale] * angular))
+            yield scale, radial[scale] * angular
 
 
-def _polar(y: Tensor) -> tuple[Tensor, Tensor]:
-    """log of the radius (1 is the highest frequency along a side) and angle of every frequency of y, H×W.
+def _polar(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """log of the radius (1 is the highest frequency along a side) and angle of every frequency, H×W.
 
     gaborconvolve.m counts from -n/2 on also where n is odd, half a step beside the true frequencies; so do we.
     """
-    down, right = ((torch.arange(n, dtype=y.dtype, device=y.device) / (n / 2) - 1).roll(n // 2) for n in y.shape[-2:])
+    down, right = (_steps(n).to(like) for n in (height, width))
     radius = (down.square()[:, None] + right.square()).sqrt()
     radius[0, 0] = 1  # the mean of the picture passes no filter: see _radial
     return radius.log(), torch.atan2(-down[:, None], right.expand_as(radius))
+
+
+def _steps(n: int) -> Tensor:
+    return (torch.arange(n, dtype=torch.float64) / (n / 2) - 1).roll(n // 2)
 
 
 def _radial(octave: Tensor, scale: int) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 SIDE = 3  # neighbours are 3×3
-CHUNK = 1 << 18  # vectors summed at once, so that memory stays small
+CHUNK = 1 << 17  # vectors summed at once, so that memory stays small
 RANK = 1e-10  # directions with less than this share of the largest variance hold rounding only
 
 
@@ -15,10 +15,17 @@ def energies(y: Tensor) -> tuple[Tensor, Tensor]:
 
     C: covariance of all overlapping 3×3 vectors. As refparams_vecgsm of VIF.
     """
-    h, w = y.shape[-2:]
-    values, ways = spectrum(*_sums(y, None), (h - SIDE + 1) * (w - SIDE + 1), centred=True)
+    values, ways = spectrum(y, centred=True)
     parts = [y[:, i::SIDE, j::SIDE] for i in range(SIDE) for j in range(SIDE)]
     return _strength(parts, values, ways), values
+
+
+def strengths(y: Tensor, parent: Tensor | None, values: Tensor, ways: Tensor) -> Tensor:
+    """The same s for every overlapping vector, N×(h-2)×(w-2), with `parent` (N×h×w) as a tenth part, s over its length.
+
+    As the information weights of IW-SSIM, whose C is a mean of vvᵀ: `spectrum(y, parent, centred=False)`.
+    """
+    return _strength(_overlapping(y, parent, 0, y.shape[1] - SIDE + 1), values, ways)
 
 
 def thirds(y: Tensor, window: int) -> Tensor:
@@ -34,43 +41,27 @@ def thirds(y: Tensor, window: int) -> Tensor:
     return y
 
 
-def spectrum(gram: Tensor, sums: Tensor, count: int, *, centred: bool) -> tuple[Tensor, Tensor]:
-    """Eigenvalues, not below 0, and eigenvectors of a covariance from sums; float64."""
-    c = gram / count
+def spectrum(y: Tensor, parent: Tensor | None = None, *, centred: bool) -> tuple[Tensor, Tensor]:
+    """Eigenvalues, not below 0, and eigenvectors of the covariance of all overlapping vectors; float64."""
+    h, w = (n - SIDE + 1 for n in y.shape[-2:])
+    step = max(1, CHUNK // w)
+    gram = sums = torch.zeros((), dtype=torch.float64, device=y.device)
+    for top in range(0, h, step):
+        v = torch.stack(_overlapping(y, parent, top, min(step, h - top)), 1).flatten(2)
+        gram = gram + (v @ v.mT).double()
+        sums = sums + v.sum(2).double()
+    c, mean = gram / (h * w), sums / (h * w)
     if centred:
-        mean = sums / count
         c = c - mean[:, :, None] * mean[:, None, :]
     values, ways = torch.linalg.eigh(c)
     return values.clamp(min=0), ways
 
 
-def neighbours(y: Tensor, parent: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The same s for every overlapping vector, N×(h-2)×(w-2), with `parent` (N×h×w) as a tenth part; moments not centred.
-
-    As the information weights of IW-SSIM: C is a mean of vvᵀ, and s is divided by the length of v.
-    """
-    h, w = (n - SIDE + 1 for n in y.shape[-2:])
-    values, ways = spectrum(*_sums(y, parent), h * w, centred=False)
-    parts = [y[:, i : i + h, j : j + w] for i in range(SIDE) for j in range(SIDE)]
-    if parent is not None:
-        parts.append(parent[:, 1:-1, 1:-1])
-    return _strength(parts, values, ways), values
-
-
-def _sums(y: Tensor, parent: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Sums of vvᵀ and of v over all overlapping vectors; float64."""
-    h, w = (n - SIDE + 1 for n in y.shape[-2:])
-    step = max(1, CHUNK // w)
-    gram = sums = torch.zeros((), dtype=torch.float64, device=y.device)
-    for top in range(0, h, step):
-        rows = min(step, h - top)
-        parts = [y[:, top + i : top + i + rows, j : j + w] for i in range(SIDE) for j in range(SIDE)]
-        if parent is not None:
-            parts.append(parent[:, top + 1 : top + 1 + rows, 1 : 1 + w])
-        v = torch.stack(parts, 1).flatten(2)
-        gram = gram + (v @ v.mT).double()
-        sums = sums + v.sum(2).double()
-    return gram, sums
+def _overlapping(y: Tensor, parent: Tensor | None, top: int, rows: int) -> list[Tensor]:
+    """The parts of the vectors whose upper corners lie in these rows."""
+    w = y.shape[2] - SIDE + 1
+    parts = [y[:, top + i : top + i + rows, j : j + w] for i in range(SIDE) for j in range(SIDE)]
+    return parts if parent is None else [*parts, parent[:, top + 1 : top + 1 + rows, 1 : 1 + w]]
 
 
 def _strength(parts: list[Tensor], values: Tensor, ways: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Mean, spread, skew and kurtosis in windows of 16×16 that start at every fourth pixel."""
+"""Sums in square windows; mean, spread, skew and kurtosis in those of 16×16 that start at every fourth pixel."""
 
 from __future__ import annotations
 
@@ -12,6 +12,22 @@ from assay import kernels
 
 SIDE, STEP = 16, 4
 Moments = tuple[Tensor, Tensor, Tensor, Tensor]  # mean, and mean 2nd, 3rd, 4th powers of the differences from it
+
+
+def box_sums(x: Tensor, side: int) -> Tensor:
+    """Sums over all side×side squares of the last two dimensions, from sums over 1, 2, 4, 8 … neighbours."""
+    for dim in (-2, -1):
+        count = x.shape[dim] - side + 1
+        done, total = 0, None
+        for bit in range(side.bit_length()):
+            width = 1 << bit
+            if side & width:
+                part = x.narrow(dim, done, count)
+                total, done = part if total is None else total + part, done + width
+            if 2 * width <= side:
+                x = x.narrow(dim, 0, x.shape[dim] - width) + x.narrow(dim, width, x.shape[dim] - width)
+        x = torch.as_tensor(total)
+    return x
 
 
 def magnitude_moments(z: Tensor) -> Moments:

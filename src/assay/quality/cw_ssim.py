@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
 from assay.ops.luma import levels
 from assay.ops.steerable import coarse
+from assay.ops.windowstats import box_sums
 from assay.types import Scale, ScoreCard
 
 WINDOW = 7  # Sampat 2009, section IV
@@ -42,13 +42,9 @@ def cw_ssim(x: Tensor, *, ref: Tensor) -> Tensor:
     a, b = coarse(levels(x)), coarse(levels(ref))
     both = torch.view_as_real(a * b.conj())
     power = torch.view_as_real(a).square().sum(-1) + torch.view_as_real(b).square().sum(-1)
-    real, imaginary, power = _means(both[..., 0]), _means(both[..., 1]), _means(power)
+    real, imaginary, power = (box_sums(t, WINDOW) / WINDOW**2 for t in (both[..., 0], both[..., 1], power))
     alike = (2 * (real.square() + imaginary.square() + TINY**2 / 4).sqrt()) / (power + TINY)
     return (alike * _centre(alike)).sum((2, 3)).mean(1)
-
-
-def _means(x: Tensor) -> Tensor:
-    return F.avg_pool2d(F.avg_pool2d(x, (1, WINDOW), 1), (WINDOW, 1), 1)
 
 
 def _centre(x: Tensor) -> Tensor:

@@ -105,8 +105,8 @@ def _seen(opponent: Tensor, ppd: float, halo: int) -> Tensor:
     trim = halo - reach
     h, w = opponent.shape[2:]
     out = []
-    for plane, terms in zip(opponent.split(1, dim=1), SENSITIVITY, strict=True):
-        plane = plane[:, :, trim : h - trim, trim : w - trim]
+    for plane, terms in zip(opponent.unbind(1), SENSITIVITY, strict=True):
+        plane = plane[:, None, trim : h - trim, trim : w - trim]
         bells = [(a * sqrt(pi / b), torch.exp(-(pi**2) * r**2 / b)) for a, b in terms]
         weight = sum(float(k * g.sum() ** 2) for k, g in bells)
         out.append(sum((_filtered(plane, g, g) * (k / weight) for k, g in bells), torch.zeros(())))

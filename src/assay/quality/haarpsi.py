@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import exp
+
 import torch
 from torch import Tensor
 
@@ -12,7 +14,7 @@ from assay.ops.haar import ALPHA, haar_sums, similarities
 from assay.types import Scale, ScoreCard
 
 STEP = 2  # halved first, for the distance people look from: Reisenhofer 2018, section 3
-TINY = 1e-9  # pictures without any edge weigh nothing; they count as alike
+TINY = 1e-9  # pictures without any edge weigh nothing, and count as alike
 
 
 @carded(
@@ -37,10 +39,9 @@ def haarpsi(x: Tensor, *, ref: Tensor) -> Tensor:
     tensor([1.])
     """
     a, b = _prepared(x, ref)
-    inside, weight = haar_sums(a, b)
-    same = torch.sigmoid(torch.tensor(ALPHA, dtype=torch.float64, device=a.device))
-    mean = (inside + TINY * same) / (weight + TINY)
-    return (torch.logit(mean) / ALPHA).square().to(a.dtype)
+    short, weight = haar_sums(a, b)
+    best = 1 / (1 + exp(-ALPHA))
+    return (torch.logit(best - short / (weight + TINY)) / ALPHA).square().to(a.dtype)
 
 
 def haarpsi_map(x: Tensor, *, ref: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from assay import check
@@ -12,7 +11,8 @@ from assay.ops.filters import gaussian, windowed
 from assay.ops.luma import levels
 from assay.ops.moments import SIGMA, SIZE, similarity
 from assay.ops.pyramid import BINOMIAL, laplacian
-from assay.ops.vectors import neighbours
+from assay.ops.vectors import spectrum, strengths
+from assay.ops.windowstats import box_sums
 from assay.types import Scale, ScoreCard
 
 WEIGHTS = tuple(w / 1.0001 for w in (0.0448, 0.2856, 0.3001, 0.2363, 0.1333))  # Wang 2003, made to sum to 1
@@ -20,6 +20,7 @@ LEVELS = len(WEIGHTS)
 NOISE = 0.4  # Wang & Li 2011, section III: variance of the visual noise, for pixels in 0..255
 TOL = 1e-15  # info_content_weight_map of iwssim.m
 C1 = (0.01 * 255) ** 2
+STRIP = 1 << 17  # pixels
 
 
 @carded(
@@ -47,17 +48,33 @@ def iw_ssim(x: Tensor, *, ref: Tensor) -> Tensor:
     """
     x, ref = check.images(x=x, ref=ref, min_side=176, keep_uint8=True)
     a, b = (laplacian(levels(t), LEVELS, BINOMIAL, "once") for t in (x, ref))
-    score: Tensor | None = None
+    score = torch.ones(len(x), dtype=a[0].dtype, device=x.device)
     for i, weight in enumerate(WEIGHTS):
-        alike = similarity(a[i] / 255, b[i] / 255, structure=True)[:, 0]
         if i == LEVELS - 1:
-            mean = (alike * _light(a[i], b[i])).mean((1, 2))
+            alike = similarity(a[i] / 255, b[i] / 255, structure=True) * _light(a[i], b[i])
+            mean = alike.mean((1, 2, 3))
         else:
-            told = _information(a[i], b[i], b[i + 1] if i < LEVELS - 2 else None)
-            mean = ((alike * told).sum((1, 2)) + TOL) / (told.sum((1, 2)) + TOL)
-        part = _power(mean, weight)
-        score = part if score is None else score * part
-    return torch.as_tensor(score)
+            parent = _enlarged(b[i + 1][:, 0])[:, : b[i].shape[2], : b[i].shape[3]] if i < LEVELS - 2 else None
+            mean = _weighted(a[i], b[i], parent)
+        score = score * _power(mean, weight)
+    return score
+
+
+def _weighted(x: Tensor, ref: Tensor, parent: Tensor | None) -> Tensor:
+    """The mean similarity of a band, weighted by information; in strips, so that what is at work stays near the processor."""
+    values, ways = spectrum(ref[:, 0], parent, centred=False)
+    reach = SIZE["gaussian"] - 1
+    height = x.shape[2] - reach
+    step = max(1, STRIP // x.shape[3])
+    total = weight = torch.zeros((), dtype=torch.float64, device=x.device)
+    for top in range(0, height, step):
+        rows = slice(top, min(top + step, height) + reach)
+        alike = similarity(x[:, :, rows] / 255, ref[:, :, rows] / 255, structure=True)[:, 0]
+        above = None if parent is None else parent[:, rows]
+        told = _information(x[:, 0, rows], ref[:, 0, rows], above, values, ways)
+        total = total + (alike * told).sum((1, 2), dtype=torch.float64)
+        weight = weight + told.sum((1, 2), dtype=torch.float64)
+    return ((total + TOL) / (weight + TOL)).to(x.dtype)
 
 
 def _light(x: Tensor, ref: Tensor) -> Tensor:
@@ -72,30 +89,27 @@ def _power(mean: Tensor, weight: float) -> Tensor:
     return mean.sign() * torch.where(some, torch.where(some, size, 1) ** weight, 0)
 
 
-def _information(x: Tensor, ref: Tensor, parent: Tensor | None) -> Tensor:
+def _information(x: Tensor, ref: Tensor, parent: Tensor | None, values: Tensor, ways: Tensor) -> Tensor:
     """Bits that the reference and the damaged band share with what is seen of them, around each SSIM window: N×h×w."""
-    x, ref = x[:, 0], ref[:, 0]
     gain, rest = _channel(x, ref)
-    above = None if parent is None else _enlarged(parent[:, 0])[:, : ref.shape[1], : ref.shape[2]]
-    strength, eigenvalues = neighbours(ref, above)
+    strength = strengths(ref, parent, values, ways)
     crop = SIZE["gaussian"] // 2 - 1
     gain, rest, strength = (t[:, crop : t.shape[1] - crop, crop : t.shape[2] - crop] for t in (gain, rest, strength))
     scale = (rest + (1 + gain.square()) * NOISE) * strength / NOISE**2
     base = 1 + rest / NOISE
-    return torch.as_tensor(sum((base + scale * v.to(scale)[:, None, None]).log2() for v in eigenvalues.unbind(1)))
+    told = torch.zeros_like(scale)
+    for pair in torch.split(values.to(scale)[:, :, None, None], 2, dim=1):  # a factor stays below 1e16: two fit a float32
+        told = told + (base[:, None] + scale[:, None] * pair).prod(1).log2()
+    return told
 
 
 def _channel(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
     """The gain with which ref passes into x around every inner coefficient, and the variance of what is not ref."""
-    mx, mr, xx, rr, both = (_means(t) for t in (x, ref, x * x, ref * ref, x * ref))
+    mx, mr, xx, rr, both = (box_sums(t, 3) / 9 for t in (x, ref, x * x, ref * ref, x * ref))
     vx, vr, both = (xx - mx.square()).clamp(min=0), (rr - mr.square()).clamp(min=0), both - mx * mr
     some = (vr >= TOL) & (vx >= TOL)
     gain = torch.where(some, both / (vr + TOL), 0)
     return gain, (vx - gain * both).clamp(min=0)
-
-
-def _means(x: Tensor) -> Tensor:
-    return F.avg_pool2d(F.avg_pool2d(x, (1, 3), 1), (3, 1), 1)
 
 
 def _enlarged(x: Tensor) -> Tensor:

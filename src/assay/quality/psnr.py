@@ -28,6 +28,7 @@ def psnr(x: Tensor, *, ref: Tensor) -> Tensor:
     x, ref: N×C×H×W, sRGB; float in [0, 1], or uint8 for 8-bit pixels as they are.
     Returns N scores in dB over all channels together; inf when equal.  Raises BadInput on a wrong shape or range.
 
+    >>> import torch
     >>> grey = torch.zeros(1, 3, 8, 8)
     >>> psnr(grey + 0.1, ref=grey)
     tensor([20.])

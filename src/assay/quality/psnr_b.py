@@ -53,12 +53,12 @@ def _luma(x: Tensor) -> Tensor:
 
 def _block_effect(y: Tensor) -> Tensor:
     """Yim 2011, section III-A, each kind of step divided by its true number; peers divide by that of one border more."""
-    inside, borders, steps, places = 0.0, 0.0, 0, 0
+    inside, borders, steps, places = torch.zeros_like(y[:, 0, 0]), torch.zeros_like(y[:, 0, 0]), 0, 0
     for dim in (1, 2):
         d = y.diff(dim=dim).square()
         at = d.narrow(dim, BLOCK - 1, d.shape[dim] - BLOCK + 1)[(slice(None),) * dim + (slice(None, None, BLOCK),)]
         borders = borders + at.sum((1, 2))
         inside = inside + d.sum((1, 2)) - at.sum((1, 2))
         steps, places = steps + at[0].numel(), places + d[0].numel() - at[0].numel()
-    excess = borders / steps - inside / places
-    return (excess * log2(BLOCK) / log2(min(y.shape[1:]))).clamp_min(0)
+    excess: Tensor = borders / steps - inside / places
+    return excess.clamp_min(0) * (log2(BLOCK) / log2(min(y.shape[1:])))

@@ -21,7 +21,7 @@ from assay.types import Scale, ScoreCard
         takes=("image", "reference"),
         differentiable=True,
         scale=Scale(worst=0, best=inf, unit="dB", usual=(20, 50)),
-        paper="Ponomarenko, Silvestri, Egiazarian, Carli, Astola & Lukin 2007, On between-coefficient contrast masking of DCT basis functions",
+        paper="Ponomarenko, Silvestri, Egiazarian, Carli, Astola & Lukin 2007, Between-coefficient contrast masking of DCT bases",
         min_side=BLOCK,
     )
 )

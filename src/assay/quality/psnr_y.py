@@ -6,7 +6,6 @@ from math import inf
 from typing import Literal
 
 import torch
-
 from torch import Tensor
 
 from assay import check

@@ -74,7 +74,12 @@ def ssimulacra2(x: Tensor, *, ref: Tensor) -> Tensor:
     >>> ssimulacra2(x, ref=x)
     tensor([100.])
     """
-    a, b = (linear(in_colour(t)) for t in check.images(x=x, ref=ref, min_side=SIDE, keep_uint8=True))
+    x, ref = check.images(x=x, ref=ref, min_side=SIDE, keep_uint8=True)
+    return torch.cat([_of_one(a, b) for a, b in zip(x.split(1), ref.split(1), strict=True)])  # type: ignore[no-untyped-call]
+
+
+def _of_one(x: Tensor, ref: Tensor) -> Tensor:
+    a, b = (linear(in_colour(t)) for t in (x, ref))
     total = torch.zeros(len(a), dtype=a.dtype, device=a.device)
     for scale in range(SCALES):
         if min(a.shape[2:]) < SIDE:
@@ -93,9 +98,9 @@ def _score(s: Tensor) -> Tensor:
 
 def _xyb(light: Tensor) -> tuple[Tensor, ...]:
     """The three planes of JPEG XL's XYB, moved into the positive, from linear RGB."""
-    l, m, s = ((mixed(light, LMS) + BIAS).clamp_min(BIAS / 2) ** (1 / 3) - BIAS ** (1 / 3)).unbind(1)
-    x, y = (l - m) / 2, (l + m) / 2
-    return x * 14 + 0.42, y + 0.01, s - y + 0.55
+    long, middle, short = ((mixed(light, LMS) + BIAS).clamp_min(BIAS / 2) ** (1 / 3) - BIAS ** (1 / 3)).unbind(1)
+    x, y = (long - middle) / 2, (long + middle) / 2
+    return x * 14 + 0.42, y + 0.01, short - y + 0.55
 
 
 def _damage(ref: Tensor, x: Tensor, weights: tuple[float, ...]) -> Tensor:
@@ -135,4 +140,5 @@ def _window() -> Tensor:
     wanted = torch.stack([torch.ones(()).double(), torch.tensor(RADIUS**2 - SIGMA**2).double(), (zeta * rho).sum()])
     beta = torch.linalg.solve(torch.stack([p, r, zeta]), wanted)
     n = torch.arange(1 - RADIUS, RADIUS, dtype=torch.float64)
-    return (beta[:, None] * torch.cos(omega[:, None] * n)).sum(0)
+    window: Tensor = (beta[:, None] * torch.cos(omega[:, None] * n)).sum(0)
+    return window

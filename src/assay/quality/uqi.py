@@ -7,6 +7,7 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
+from assay.ops.windowstats import box_sums
 from assay.types import Scale, ScoreCard
 
 SIDE = 8  # Wang & Bovik 2002, section III; img_qi.m
@@ -59,7 +60,7 @@ def _quality(x: Tensor, ref: Tensor) -> Tensor:
     """Every window of N×H×W, in float64: variances are differences of sums that may be a million times larger."""
     x, ref = (t.double() if t.dtype == torch.uint8 else 255 * t.double() for t in (x, ref))
     area = SIDE * SIDE
-    sx, sr, squares, both = (_sums(t) for t in (x, ref, x * x + ref * ref, x * ref))
+    sx, sr, squares, both = (box_sums(t, SIDE) for t in (x, ref, x * x + ref * ref, x * ref))
     product, energy = sx * sr, sx.square() + sr.square()
     covariance, variance = area * both - product, area * squares - energy
     variance = torch.where(variance > ROUNDING, variance, 0)
@@ -68,12 +69,3 @@ def _quality(x: Tensor, ref: Tensor) -> Tensor:
     bright = energy > ROUNDING  # flat in both: only brightness can differ; black in both: equal
     light = torch.where(bright, 2 * product / torch.where(bright, energy, 1), 1)
     return torch.where(some, full, light)
-
-
-def _sums(x: Tensor) -> Tensor:
-    """Over 8×8 windows, by doubling: 1+1, 2+2, 4+4."""
-    for dim in (1, 2):
-        for step in (1, 2, 4):
-            n = x.shape[dim] - step
-            x = x.narrow(dim, 0, n) + x.narrow(dim, step, n)
-    return x
