@@ -29,6 +29,7 @@ def ergas(x: Tensor, *, ref: Tensor, ratio: float = 4) -> Tensor:
     ratio: how many times finer the sharp image is than the one it was made from; the score is 100 / ratio · relative error.
     Returns N scores, 0 when equal.  Raises BadInput, or CannotAssess where a channel of ref is black: its mean divides.
 
+    >>> import torch
     >>> x = torch.full((1, 3, 8, 8), 0.5)
     >>> ergas(x + 0.05, ref=x)
     tensor([2.5000])

@@ -29,6 +29,7 @@ def fsim(x: Tensor, *, ref: Tensor) -> Tensor:
     about 256. Phase congruency says where features are, Scharr gradients how strong; `fsimc` adds colour.
     Returns N scores, 1 when equal; 0.9 is plain damage.  Raises BadInput.
 
+    >>> import torch
     >>> x = torch.rand(1, 3, 32, 32)
     >>> fsim(x, ref=x)
     tensor([1.])

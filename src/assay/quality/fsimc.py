@@ -32,6 +32,7 @@ def fsimc(x: Tensor, *, ref: Tensor) -> Tensor:
     two colour planes to the power 0.03; on grey pictures the two scores are one.
     Returns N scores, 1 when equal; 0.9 is plain damage.  Raises BadInput.
 
+    >>> import torch
     >>> x = torch.rand(1, 3, 32, 32)
     >>> fsimc(x, ref=x)
     tensor([1.])

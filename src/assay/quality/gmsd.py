@@ -32,6 +32,7 @@ def gmsd(x: Tensor, *, ref: Tensor) -> Tensor:
     x, ref: N×C×H×W, sRGB, at least 3×3; float in [0, 1], or uint8 for 8-bit pixels as they are. On luma, halved.
     Returns N scores, 0 when equal; 0.1 is plain to see. Damage that is the same everywhere counts little.  Raises BadInput.
 
+    >>> import torch
     >>> x = torch.rand(1, 3, 32, 32)
     >>> gmsd(x, ref=x)
     tensor([0.])

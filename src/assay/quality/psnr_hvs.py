@@ -33,6 +33,7 @@ def psnr_hvs(x: Tensor, *, ref: Tensor) -> Tensor:
     left out, as by the authors. Every frequency counts as much as it is seen.
     Returns N scores in dB; inf when equal (the authors' program says 100000).  Raises BadInput.
 
+    >>> import torch
     >>> x = torch.zeros(1, 1, 16, 16, dtype=torch.uint8)
     >>> psnr_hvs(x + 1, ref=x)
     tensor([44.0028])

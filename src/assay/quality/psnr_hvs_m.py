@@ -33,6 +33,7 @@ def psnr_hvs_m(x: Tensor, *, ref: Tensor) -> Tensor:
     left out, as by the authors. Each coefficient is eased by what the block's own detail can hide, weighted as in psnr_hvs.
     Returns N scores in dB; inf when equal (the authors' program says 100000).  Raises BadInput.
 
+    >>> import torch
     >>> x = torch.zeros(1, 1, 16, 16, dtype=torch.uint8)
     >>> psnr_hvs_m(x + 1, ref=x)
     tensor([44.0028])

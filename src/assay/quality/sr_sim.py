@@ -33,6 +33,7 @@ def sr_sim(x: Tensor, *, ref: Tensor, window: int = 10) -> Tensor:
     side is about 256. window: side of the Gaussian that smooths the saliency; the authors' code has 10.
     Returns N scores, 1 when equal; 0.95 is plain damage.  Raises BadInput.
 
+    >>> import torch
     >>> x = torch.rand(1, 3, 32, 32)
     >>> sr_sim(x, ref=x)
     tensor([1.])

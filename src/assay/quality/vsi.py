@@ -33,6 +33,7 @@ def vsi(x: Tensor, *, ref: Tensor) -> Tensor:
     about 256; saliency is found on 256×256.
     Returns N scores, 1 when equal; 0.95 is plain damage.  Raises BadInput.
 
+    >>> import torch
     >>> x = torch.rand(1, 3, 32, 32)
     >>> vsi(x, ref=x)
     tensor([1.])
