@@ -15,10 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from harness import Contestant, race, save
 from PIL import Image
 from skimage import data
-
-from harness import Contestant, race, save
 
 PIXELS = """
 import numpy as np, torch

@@ -10,7 +10,6 @@ from assay.ops.colourspaces import delta_e00
 from assay.ops.mse import psnr_of, squares
 from assay.quality.sam import sam
 from assay.quality.scc import scc
-from assay.quality.ssimulacra2 import _window
 from assay.types import BadInput, CannotAssess
 
 SHARMA = [  # Sharma 2005, table 1: the pairs that turn on the quadrant of the hue and on its middle
@@ -43,12 +42,6 @@ def test_psnr_of_bytes_is_exact(shape):
     assert squares(x, ref) == [int(v) for v in exact]
     want = 10 * torch.log10(255**2 * (x.numel() // len(x)) / exact)
     torch.testing.assert_close(psnr_of(x, ref), want.float())
-
-
-def test_the_window_of_ssimulacra2_keeps_its_moments():
-    n = torch.arange(-4, 5).double()
-    assert float(_window().sum()) == pytest.approx(1, abs=1e-12)
-    assert float((_window() * n**2).sum()) == pytest.approx(1.5**2, abs=1e-12)
 
 
 def test_even_areas_correlate_or_count_nothing():

@@ -11,7 +11,6 @@ from scipy.special import gamma
 from assay.ops import brisque as statistics
 from assay.ops import svr
 from assay.quality.brisque import MODEL, brisque, official
-from assay.quality.cpbd import cpbd
 from assay.quality.entropy import entropy
 from assay.quality.piqe import piqe, piqe_map
 from assay.quality.total_variation import total_variation
@@ -156,60 +155,6 @@ def test_piqe_of_a_tall_picture_does_not_see_its_strips(photo):
 def test_a_black_picture_has_no_piqe():
     with pytest.raises(CannotAssess, match="black"):
         piqe(torch.zeros(1, 3, 32, 32))
-
-
-def plain_cpbd(rgb):
-    """After the release, pixel by pixel, with its Sobel edges in place of Canny's."""
-    y = grey(rgb)
-    h, w = y.shape
-    k = np.outer([1, 2, 1], [-1, 0, 1]) / 8
-    bx, by = (np.abs(correlate(y, t, mode="nearest")) for t in (k, k.T))
-    gy, gx = np.gradient(y)
-    edge, width = np.zeros((h, w), bool), np.zeros((h, w))
-    for r in range(1, h - 1):
-        for c in range(1, w - 1):
-            b = bx[r, c]
-            ridge = bx[r, c - 1] <= b > bx[r, c + 1] and b >= by[r, c] - 1e-12
-            if b <= 2 or not (ridge or bx[r - 1, c] <= b > bx[r + 1, c]):
-                continue
-            edge[r, c] = True
-            angle = 45 * round(np.degrees(np.arctan2(gy[r, c], gx[r, c])) / 45) if gx[r, c] else 0
-            if abs(angle) not in (0, 180):
-                continue
-            way = 1 if angle == 0 else -1
-            left = right = 0
-            while left < 100 and c - 2 - left >= 0 and way * (y[r, c - 1 - left] - y[r, c - 2 - left]) > 0:
-                left += 1
-            while right < 100 and c + 2 + right < w and way * (y[r, c + 2 + right] - y[r, c + 1 + right]) > 0:
-                right += 1
-            width[r, c] = left + right + 2
-    sharp = total = 0
-    for i in range(0, h - 63, 64):
-        for j in range(0, w - 63, 64):
-            at = np.s_[i : i + 64, j : j + 64]
-            if edge[at].sum() > 0.002 * 64 * 64:
-                found = width[at][width[at] > 0]
-                p = 1 - np.exp(-((found / (5 if np.ptp(y[at]) <= 50 else 3)) ** 3.6))
-                sharp, total = sharp + (np.round(100 * p) < 64).sum(), total + len(found)
-    return sharp / total
-
-
-@pytest.mark.parametrize("size", [(64, 64), (150, 131), (330, 70)])
-@pytest.mark.parametrize("damage", ["ref", "blur1", "noise10"])
-def test_cpbd_equals_plain_loops(size, damage, photo):
-    rgb = DAMAGE[damage](photo[60 : 60 + size[0], 160 : 160 + size[1]])
-    assert float(cpbd(tensor(rgb))) == pytest.approx(plain_cpbd(rgb), abs=1e-6)
-
-
-def test_cpbd_falls_with_blur(photo):
-    scores = cpbd(torch.cat([tensor(DAMAGE[d](photo)) for d in ("ref", "blur1", "blur2")])).tolist()
-    assert scores == sorted(scores, reverse=True)
-    assert scores[0] > scores[2] + 0.2
-
-
-def test_without_edges_there_is_no_cpbd():
-    with pytest.raises(CannotAssess, match="edges"):
-        cpbd(torch.full((1, 3, 64, 64), 0.5))
 
 
 def test_entropy_knows_only_how_often_levels_occur(photo):

@@ -46,7 +46,7 @@ INLINE void wavelets(const Patch *in, int row, int m, float scale, float *restri
     }
 }
 
-INLINE float alike(float a, float b, float c) { return 1 - (a - b) * (a - b) / (a * a + b * b + c); } /* 1 where equal, exactly */
+INLINE float alike(float a, float b, float c) { return (2 * a * b + c) / (a * a + b * b + c); }
 
 /* 1 / (1 + e^-t) for |t| ≤ 80: 2^i by the exponent's bits, 2^f on [-½, ½] by its Taylor series (error 2e-7). */
 INLINE float sigmoid(float t) {
@@ -60,15 +60,13 @@ INLINE float sigmoid(float t) {
 }
 
 /* Bands start..stop of BAND rows, of all N pictures together; planes: 1 (luma) or 3 (Y, I, Q). sums: two doubles a band,
- * zeroed by the caller: Σ w·(sigmoid(alpha) - sigmoid(alpha·s)) and Σ w. */
+ * zeroed by the caller: Σ w·sigmoid(alpha·s) and Σ w. */
 EXPORT WIDE void haar_similarity(const float *x, const float *y, ptrdiff_t planes, ptrdiff_t height, ptrdiff_t width, float c,
                                  float alpha, ptrdiff_t start, ptrdiff_t stop, double *sums) {
     const ptrdiff_t bands = (height + BAND - 1) / BAND, area = height * width;
     const int directions = planes == 3 ? 3 : 2;
     Patch one[2], two[2], four[2];
     _Alignas(64) float a[2][TILE], b[2][TILE], s[3][TILE], w[3][TILE];
-    _Alignas(64) float top[LANES]; /* an array, so that it goes through the same instructions as the rest */
-    for (int j = 0; j < LANES; j++) top[j] = alpha;
     memset(two, 0, sizeof two);
     memset(four, 0, sizeof four);
     for (ptrdiff_t band = start; band < stop; band++) {
@@ -116,7 +114,7 @@ EXPORT WIDE void haar_similarity(const float *x, const float *y, ptrdiff_t plane
                     for (int i = n; i < TILE; i++) w[k][i] = 0;
                     for (int i = 0; i < TILE; i += LANES)
                         for (int j = 0; j < LANES; j++) {
-                            lanes[0][j] += w[k][i + j] * (sigmoid(top[j]) - sigmoid(alpha * s[k][i + j]));
+                            lanes[0][j] += w[k][i + j] * sigmoid(alpha * s[k][i + j]);
                             lanes[1][j] += w[k][i + j];
                         }
                 }

@@ -53,10 +53,7 @@ def real_power(v: Tensor, exponent: float) -> Tensor:
     """Re(v^exponent), |v|^exponent · cos(π·exponent) where v < 0, as MATLAB takes powers; gradient 0 at 0."""
     size = v.abs()
     some = size > 0
-    if not bool(some.all()):
-        size = torch.where(some, torch.where(some, size, 1) ** exponent, 0)
-    else:
-        size = size**exponent
+    size = size**exponent if bool(some.all()) else torch.where(some, torch.where(some, size, 1) ** exponent, 0)
     return torch.where(v < 0, cos(pi * exponent), 1) * size
 
 

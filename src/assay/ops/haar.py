@@ -14,7 +14,6 @@ from assay.ops.gradients import alike
 
 C, ALPHA = 30.0, 4.2  # Reisenhofer 2018, section 4: fitted on four databases
 SCALES = 3
-BAND = 32  # rows of results that the kernel does at a time
 
 
 def haar(y: Tensor, scale: int) -> Tensor:
@@ -41,17 +40,16 @@ def similarities(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
     weights = torch.maximum(*fine[-1])
     if x.shape[1] == 1:
         return local, weights
-    hues = (F.avg_pool2d(F.pad(t[:, 1:], (0, 1, 0, 1)), 2, stride=1).abs() for t in (x, ref))
-    local = torch.cat([local, alike(*hues, C).mean(1, keepdim=True)], dim=1)
+    hue, hue_ref = (F.avg_pool2d(F.pad(t[:, 1:], (0, 1, 0, 1)), 2, stride=1).abs() for t in (x, ref))
+    local = torch.cat([local, alike(hue, hue_ref, C).mean(1, keepdim=True)], dim=1)
     return local, torch.cat([weights, weights.mean(1, keepdim=True)], dim=1)
 
 
 def haar_sums(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ w·(σ(α) - σ(α·s)) and Σ w over all places and directions, N float64 each. For equal pictures the first is exactly 0."""
+    """Σ w·σ(α·s) and Σ w over all places and directions, N float64 each."""
     if not kernels.can(x, ref, dtypes=(torch.float32,)):
         local, weights = similarities(x, ref)
-        short = torch.sigmoid(ALPHA * torch.ones_like(local)) - torch.sigmoid(ALPHA * local)
-        return (weights * short).double().sum((1, 2, 3)), weights.double().sum((1, 2, 3))
+        return (weights * torch.sigmoid(ALPHA * local)).double().sum((1, 2, 3)), weights.double().sum((1, 2, 3))
     x, ref = x.contiguous(), ref.contiguous()
     n, planes, h, w = x.shape
     bands = -(-h // BAND)
@@ -64,6 +62,9 @@ def haar_sums(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
     kernels.split(work, n * bands, grain=max(1, (1 << 14) // w))
     total = sums.sum(1)
     return total[:, 0], total[:, 1]
+
+
+BAND = 32  # rows of results that the kernel does at a time
 
 
 @cache

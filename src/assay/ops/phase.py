@@ -59,7 +59,8 @@ def bank(height: int, width: int, dtype: torch.dtype, device: torch.device) -> B
 def _frequencies(n: int) -> Tensor:
     """-½ … ½ with 0 first; odd sizes reach both ends, as in phasecong2."""
     i = torch.arange(n, dtype=torch.float64) - n // 2
-    return torch.fft.ifftshift(i / max(1, n - n % 2))
+    shifted: Tensor = torch.fft.ifftshift(i / max(1, n - n % 2))
+    return shifted
 
 
 def _noise(radial: Tensor, angular: Tensor) -> float:

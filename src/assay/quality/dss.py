@@ -79,7 +79,7 @@ def _covariance(a: Tensor, b: Tensor) -> Tensor:
 
 def _blurred(v: Tensor) -> Tensor:
     """Gaussian means over 3×3 blocks, zero outside."""
-    side, mid = gaussian(WINDOW, SPREAD)[:2].tolist()
+    side, mid = (float(w) for w in gaussian(WINDOW, SPREAD)[:2])
     p = F.pad(v, (1, 1, 1, 1))
     p = side * (p[..., :-2, :] + p[..., 2:, :]) + mid * p[..., 1:-1, :]
     return side * (p[..., :-2] + p[..., 2:]) + mid * p[..., 1:-1]

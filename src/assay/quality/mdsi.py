@@ -24,7 +24,7 @@ SIDE = 2  # the deviation needs two values
         name="mdsi",
         version="1",
         takes=("image", "reference"),
-        differentiable=True,
+        differentiable=False,
         scale=Scale(worst=1, best=0, usual=(0.5, 0)),
         paper="Nafchi, Shahkolaei, Hedjam & Cheriet 2016, doi:10.1109/ACCESS.2016.2604042",
         min_side=SIDE,
