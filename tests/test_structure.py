@@ -26,10 +26,12 @@ BELOW = {  # each room, and all it may import
     "degrade": ("types", "check", "catalog", "ops"),
     "io": ("types",),
     "verdict": ("types", "catalog", "ops", "weights"),
-    "runner": ("types", "check", "catalog", "io", "ops", "verdict"),
+    "words": ("types", "ops"),
+    "runner": ("types", "check", "catalog", "io", "ops", "verdict", "words"),
+    "description": ("types", "catalog", "io", "runner", "words"),
     "report": ("types", "catalog", "runner", "io"),
     "demo": ("types", "degrade"),
-    "cli": ("demo", "types", "catalog", "runner", "report", "io", "kernels", "weights"),
+    "cli": ("demo", "description", "gallery", "types", "catalog", "runner", "report", "io", "kernels", "weights"),
 }
 
 
