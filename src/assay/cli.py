@@ -127,6 +127,54 @@ def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, optio
     return FAILED if some_failed else 0
 
 
+def _in_words(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `describe` and `compare` share."""
+    options = [
+        click.option("--ref", help="The reference image."),
+        click.option("--detailed", is_flag=True, help="A paragraph for each aspect."),
+        click.option("--json", "as_json", is_flag=True, help="Every sentence with the measurements it is made from."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("image")
+@_in_words
+def describe(image: str, ref: str | None, detailed: bool, as_json: bool) -> None:
+    """Say in plain words how good IMAGE is, what is wrong and where."""
+    from assay.description import describe as put
+
+    _say({"path": image, "reference": ref}, put(image, ref=ref, detailed=detailed).statements, as_json)
+
+
+@main.command()
+@click.argument("a")
+@click.argument("b")
+@_in_words
+def compare(a: str, b: str, ref: str | None, detailed: bool, as_json: bool) -> None:
+    """Say which of two pictures, A and B, is better, how sure that is, and why."""
+    from assay.description import compare as put
+
+    _say({"a": a, "b": b, "reference": ref}, put(a, b, ref=ref, detailed=detailed).statements, as_json)
+
+
+def _say(files: dict[str, str | None], statements: tuple[Any, ...], as_json: bool) -> None:
+    import json
+
+    from rich.console import Console
+
+    from assay.report.rows import statement
+    from assay.report.terminal import words
+
+    told = [statement(s) for s in statements]
+    if as_json:
+        click.echo(json.dumps({**files, "description": told}, ensure_ascii=False, allow_nan=False))
+    else:
+        words(told, Console(), heads=[f"{name.upper()} is {path}" for name, path in files.items() if len(name) == 1])
+
+
 @main.command("list")
 @click.argument("room", required=False)
 def list_(room: str | None) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from assay.catalog import index
 from assay.io.decode import from_array, read
 from assay.runner import Source, offline, run
-from assay.types import BadInput, Description, Item, Picture
+from assay.types import BadInput, Description, Item, Picture, Statement
 from assay.words.beside import against, between
 from assay.words.tell import tell
 from assay.words.terms import REFERENCE, SOURCES
@@ -41,9 +42,15 @@ def described(picture: Source, ref: Source | None = None) -> tuple[Item, Descrip
     opened, beside = _opened(picture), _opened(ref)
     item = _measured(opened, beside, (*offline(), *_comparing()))
     told = item.description or tell(item)
-    if item.reference_sha256 and item.reference_sha256 == item.sha256:
-        return item, told
-    return item, Description((*told.statements, *against(item, _measured(beside, None, _judging())).statements))
+    apart = () if item.sha256 == beside.sha256 else against(item, _measured(beside, None, _judging())).statements
+    return item, Description(_distance_first((*told.statements, *apart)))
+
+
+def _distance_first(told: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """Quality, then distance from the reference, then all else; faults of the picture alone are left out of the short form."""
+    order = {"quality": 0, "reference": 1, "difference": 2}
+    short = [s if s.aspect in order or s.aspect == "origin" else replace(s, brief=False) for s in told]
+    return tuple(sorted(short, key=lambda s: order.get(s.aspect, 3)))
 
 
 def compare(
@@ -76,7 +83,7 @@ def _by(who: str) -> None:
 def _opened(source: Source) -> Picture:
     if isinstance(source, Picture):
         return source
-    return read(source) if isinstance(source, str) or hasattr(source, "__fspath__") else from_array(source)
+    return read(source) if isinstance(source, str | Path) else from_array(source)
 
 
 def _judging() -> tuple[str, ...]:

@@ -121,8 +121,27 @@ function says(name) {
   return bare.slice(0, 1).toUpperCase() + bare.slice(1);
 }
 
+const ASPECTS = { quality: "Quality", detail: "Detail", noise: "Noise", compression: "Compression", light: "Light", colour: "Colour", reference: "Distance from the reference", difference: "Differences", origin: "Origin" };
+
+/* Every sentence names the measurements it is made from; those on this page are links. */
+function words(told, scores) {
+  const known = new Set(scores.map((r) => r.name)), plain = (m) => m.name.split(",")[0];
+  const source = (m) => { const name = plain(m).split(".")[0]; return known.has(name) ? h("a", { href: "#", onclick: (e) => { e.preventDefault(); reveal(name); } }, plain(m)) : plain(m); };
+  const once = (list) => list.filter((m, i) => list.findIndex((k) => plain(k) === plain(m)) === i);
+  const from = (list) => list.length > 0 && h("span.from", {}, " ", once(list).flatMap((m, i) => (i ? [", ", source(m)] : [source(m)])));
+  const aspects = Object.keys(ASPECTS).map((a) => [a, told.filter((t) => t.aspect === a)]).filter(([, list]) => list.length);
+  return told.length > 0 && panel("In words", h("dl.words", {}, aspects.map(([a, list]) => h("div", {}, h("dt", {}, ASPECTS[a]), h("dd", {}, list.map((t) => h("p", {}, t.says, from(t.measures))))))));
+}
+
+function reveal(name) {
+  const row = document.querySelector(`.scores li[data-name="${CSS.escape(name)}"]`);
+  row.scrollIntoView({ block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  row.classList.add("found-here");
+  setTimeout(() => row.classList.remove("found-here"), 1600);
+}
+
 function measures(scores) {
-  return panel("Measures", h("ul.scores", {}, scores.map((r) => h("li", {},
+  return panel("Measures", h("ul.scores", {}, scores.map((r) => h("li", { "data-name": r.name },
     h(".name", {}, r.name),
     h(".value", {}, h("b", {}, figure(r.value)), r.unit && ` ${r.unit}`, r.interval && h("small", {}, `${r.interval.map(figure).join(" to ")}`)),
     h(".says", {}, says(r.name), h("small", {}, `${way(r.scale.worst, r.scale.best)}; the scale is ${scale(r.scale.worst, r.scale.best)}`)),
@@ -156,9 +175,10 @@ function story(n) {
   const missing = m && !full.photo && panel("Photo", cards[n].thumb && h("img", { src: cards[n].thumb, alt: name }),
     h("p.soft", {}, `This report holds the photographs and maps of its first ${plural(about.maps, "file")}. To see those of this one, make a report of this file alone, or raise --maps.`));
   const errors = row.errors.length > 0 && h("section.panel.warn", {}, h("h2", {}, "Could not be done"), h("ul", {}, row.errors.map((e) => h("li", {}, h("b", {}, e.what), ` – ${unseen(e.says)}`))));
-  const left = [full.photo ? viewer(full, name) : missing, scores.length > 0 && measures(scores)].filter(Boolean);
+  const told = row.description || [], brief = told.filter((t) => t.brief).map((t) => t.says).join(" ");
+  const left = [full.photo ? viewer(full, name) : missing, words(told, scores), scores.length > 0 && measures(scores)].filter(Boolean);
   const right = [quality && qualityPanel(quality), origin && originPanel(origin), errors, methods(row), (m || row.sha256) && fileFacts(row, full)].filter(Boolean);
-  return [h("h1", {}, name), h("p.lead", {}, [folder, facts].filter(Boolean).join(" · ")),
+  return [h("h1", {}, name), h("p.lead", {}, [folder, facts].filter(Boolean).join(" · ")), brief && h("p.brief", {}, brief),
     h(`.story${left.length ? "" : ".alone"}`, {}, left.length > 0 && h(".stack.first", {}, left), h(".stack", {}, right))];
 }
 

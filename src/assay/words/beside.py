@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from assay.types import Description, Item, Measure, QualityVerdict, Result, ScoreCard, Statement
-from assay.words.terms import DISTANCES, HOW, STEPS, TERMS, Term, ends, figure, find, level, measure, seen
+from assay.words.terms import DISTANCES, HOW, STEPS, TERMS, Term, ends, figure, find, level, measure, seen, weight
 
 NAMES = ("A", "B")
+SHOWN = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "ssim": "SSIM", "gmsd": "GMSD", "ciede2000": "mean ΔE00", "sam": "mean spectral angle"}
 REASONS = 2  # that a short description names
 
 
@@ -36,17 +37,20 @@ class Gap:
 
 
 def gaps(first: Item, second: Item, names: tuple[str, str], terms: Sequence[Term] = TERMS) -> list[Gap]:
-    """Every attribute in which two pictures differ more than slightly, the largest gap first."""
-    found = []
+    """Every attribute in which two pictures differ more than slightly, what matters most first."""
+    found: list[tuple[float, Gap]] = []
     for term in (t for t in terms if t.less):
         a, b = find(first.results, term), find(second.results, term)
         if a is None or b is None:
             continue
         poor, good = ends(term, a[0])
-        away = (seen(term, a[1], _pixels(first)) - seen(term, b[1], _pixels(second))) / (good - poor)
+        ours, theirs = seen(term, a[1], _pixels(first)), seen(term, b[1], _pixels(second))
         told = (measure(term, a[0], a[1], names[0]), measure(term, b[0], b[1], names[1]))
-        found.append(Gap(term, away, (figure(a[1]), figure(b[1])), told))
-    return sorted((g for g in found if g.how), key=lambda g: -abs(g.away))
+        gap = Gap(term, (ours - theirs) / (good - poor), (figure(a[1]), figure(b[1])), told)
+        found.append((weight(term, ours, theirs), gap))
+    ordered = [g for _, g in sorted(found, key=lambda pair: (-pair[0], -abs(pair[1].away))) if g.how]
+    sources = {g.term.source for g in ordered}
+    return sorted(ordered, key=lambda g: g.term.echoes in sources)  # what only echoes another comes last
 
 
 def _pixels(item: Item) -> int:
@@ -108,17 +112,17 @@ def _closer(first: Item, second: Item) -> tuple[list[Statement], int]:
     lead = f"{NAMES[sign < 0]} is closer to the reference on all {max(votes)} measures that differ"
     if not sign:
         lead = f"No clear winner against the reference: A is closer on {votes[0]} measures and B on {votes[1]}"
-    order = (0, 1) if votes[0] >= votes[1] else (1, 0)
-    told = [_figures(row[0], row[1 + order[0]], row[1 + order[1]], order) for row in rows]
-    first_says = Statement("reference", f"{lead} ({told[0][0]}).", (*count, *told[0][1]), brief=True)
-    return [first_says, *(Statement("reference", f"{NAMES[order[0]]} has {says}.", of) for says, of in told[1:])], sign
+    told = [_figures(name, a, b) for name, a, b, _ in rows]
+    leading = Statement("reference", f"{lead} ({told[0][0]}).", (*count, *told[0][1]), brief=True)
+    return [leading, *(Statement("reference", f"{says}.", of) for says, of in told[1:])], sign
 
 
-def _figures(name: str, ours: Result, theirs: Result, order: tuple[int, int]) -> tuple[str, tuple[Measure, ...]]:
-    unit = ours.card.scale.unit if isinstance(ours.card, ScoreCard) else ""
-    a, b = float(ours.value or 0), float(theirs.value or 0)
-    measures = tuple(Measure(name, v, unit, NAMES[i]) for v, i in zip((a, b), order, strict=True))
-    return f"{name} {figure(a)}{' ' + unit if unit else ''} against {figure(b)}", measures
+def _figures(name: str, a: Result, b: Result) -> tuple[str, tuple[Measure, ...]]:
+    unit = a.card.scale.unit if isinstance(a.card, ScoreCard) else ""
+    values = float(a.value or 0), float(b.value or 0)
+    first, second = (f"{figure(v)}{' ' + unit if unit in ('dB', 'rad') else ''}" for v in values)
+    measures = tuple(Measure(name, v, unit, of) for v, of in zip(values, NAMES, strict=True))
+    return f"{SHOWN[name]} is {first} for A and {second} for B", measures
 
 
 def _because(found: list[Gap], sign: int) -> list[Statement]:
@@ -129,7 +133,7 @@ def _because(found: list[Gap], sign: int) -> list[Statement]:
     def against_winner(g: Gap) -> bool:
         return g.away * sign < 0 and not g.term.neutral
 
-    ordered = sorted(found, key=lambda g: (against_winner(g), g.term.neutral, -abs(g.away)))
+    ordered = sorted(found, key=lambda g: (against_winner(g), g.term.neutral))
     told = []
     for i, g in enumerate(ordered):
         name, other, gap = (NAMES[0], NAMES[1], g) if sign >= 0 else (NAMES[1], NAMES[0], _turned(g))

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from assay.ops.headline import headline
+from assay.ops.headline import headline, model
 from assay.ops.places import place
 from assay.types import Description, Item, Measure, OriginVerdict, QualityVerdict, Region, Result, Statement
 from assay.words.terms import COLOURFUL, DISTANCES, HOW, TERMS, Term, figure, find, measure, seen, strength
@@ -17,7 +17,7 @@ from assay.words.terms import COLOURFUL, DISTANCES, HOW, TERMS, Term, figure, fi
 Draw: TypeAlias = Callable[[Result], "Tensor | None"]
 CAUSES = 2  # faults that a short description names
 WORTH = 1.0  # points that a fault must cost to be named in it
-SCENE = 0.1  # share of the way from good to poor: below, two pictures are alike in an attribute
+UNCOUNTED = 5.0  # points that each degree of a fault stands for where quality does not count it
 
 
 def tell(item: Item, draw: Draw = lambda result: result.map, *, terms: Sequence[Term] = TERMS) -> Description:
@@ -31,7 +31,7 @@ def tell(item: Item, draw: Draw = lambda result: result.map, *, terms: Sequence[
     spoken = _shorten(faults, points)
     told = [*(_quality(item.quality, points) if item.quality else []), *spoken, *_colours(item.results), *_grid(item.results, draw)]
     told += distance(item.results, pixels, draw)
-    told += _origin(item.origin) if item.origin else []
+    told += _origin(item.origin, item.results) if item.origin else []
     return Description(tuple(told))
 
 
@@ -84,17 +84,19 @@ def spot(region: Region | None) -> str:
 
 def _shorten(faults: list[tuple[Term, int, Statement]], points: dict[str, float]) -> list[Statement]:
     """Mark what a short description says: the faults that cost most, or that detail and noise are in order."""
+
     def rank(fault: tuple[Term, int, Statement]) -> tuple[float, int]:
-        return points.get(fault[0].source, 0.0), fault[1]
+        term, how, _ = fault
+        return points.get(term.source, 0.0 if term.source in model()["terms"] else UNCOUNTED * (how - 1)), how
 
     chosen: list[Term] = []
-    for term, how, _ in sorted(faults, key=rank, reverse=True):
-        worth = how and (points.get(term.source, 0.0) >= WORTH or how > 1)
-        if worth and len(chosen) < CAUSES and not any(term.echoes == t.source or t.echoes == term.source for t in chosen):
-            chosen.append(term)
+    wrong = {t.source for t, how, _ in faults if how}
+    for fault in sorted(faults, key=rank, reverse=True):
+        if fault[1] and rank(fault)[0] >= WORTH and len(chosen) < CAUSES and fault[0].echoes not in wrong:
+            chosen.append(fault[0])
     if not chosen:
         chosen = [t for t, how, _ in faults if t.source in ("sharpness", "noise") and not how]
-    return [replace(s, brief=t in chosen) for t, _, s in faults]
+    return [replace(s, brief=t in chosen) for t, how, s in faults if how or t.echoes not in wrong]
 
 
 def _colours(results: Sequence[Result]) -> list[Statement]:
@@ -115,7 +117,7 @@ def _grid(results: Sequence[Result], draw: Draw) -> list[Statement]:
     if isinstance(origin, list):
         chance = Measure("jpeg_grid.log10_nfa", float(str(found.data["log10_nfa"])))
         at = "where a plain save leaves it" if origin == [0, 0] else "not where a plain save leaves it"
-        says = f"The 8×8 grid of a JPEG save shows, {at} (log10 of false alarms {figure(chance.value)})."
+        says = f"The 8×8 grid of a JPEG save shows, {at} (log10 of expected false alarms {figure(chance.value)})."
         told.append(Statement("compression", says, (chance,)))
     if isinstance(regions, list) and regions:
         region = _region(draw(found))
@@ -129,9 +131,13 @@ def distance(results: Sequence[Result], pixels: int, draw: Draw) -> list[Stateme
     """How far a picture is from its reference, and where the largest difference lies."""
     error = next((r for r in results if r.name == "psnr"), None)
     if error is not None and error.value is not None and isinf(error.value):
-        return [Statement("reference", "Every pixel equals the reference (PSNR is infinite).", (Measure("psnr", error.value, "dB"),), None, True)]
+        return [
+            Statement(
+                "reference", "Every pixel equals the reference (PSNR is infinite).", (Measure("psnr", error.value, "dB"),), None, True
+            )
+        ]
     told = [f[2] for t in DISTANCES if (f := _fault(t, results, pixels, draw))]
-    told = [replace(s, brief=not i or s.region is not None) for i, s in enumerate(told)]
+    told = [replace(s, brief=not i or (s.region is not None and s.region.area < 100)) for i, s in enumerate(told)]
     if error is not None and error.value is not None:
         off = 255 * 10 ** (-error.value / 20)
         measures = (Measure("psnr, as root mean square error", off, "8-bit steps"), Measure("psnr", error.value, "dB"))
@@ -140,10 +146,11 @@ def distance(results: Sequence[Result], pixels: int, draw: Draw) -> list[Stateme
     return told
 
 
-def _origin(verdict: OriginVerdict) -> list[Statement]:
+def _origin(verdict: OriginVerdict, results: Sequence[Result]) -> list[Statement]:
     if verdict.label == "inconclusive":
         return [Statement("origin", "Nothing that was found decides where the picture came from.", ())]
-    return [Statement("origin", f"The evidence says that the picture is {_a(verdict.label)}.", (), brief=True)]
+    names = " and ".join(r.name for r in results if any(e.points_to == verdict.label for e in r.evidence))
+    return [Statement("origin", f"The evidence of {names} says that the picture is {_a(verdict.label)}.", (), brief=True)]
 
 
 def _a(label: str) -> str:

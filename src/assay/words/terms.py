@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from assay.ops.headline import on_screen
+from assay.ops.headline import cost, model, on_screen
 from assay.types import Measure, Result, ScoreCard
 
 STEPS = (0.1, 0.33, 0.67)  # of the way from good to poor on the card's usual range: from here on slight, clear, strong
@@ -52,18 +52,36 @@ class Term:
 
 
 TERMS = (
-    Term("sharpness", "detail", "σ {} px", "Edges in focus are sharp", "Edges are {how} blurred", "blurrier", "sharper"),
+    Term(
+        "sharpness",
+        "detail",
+        "blur of σ {} px",
+        "Edges in focus are sharp",
+        "Edges are {how} blurred",
+        "blurrier",
+        "sharper",
+        steps=(0.1, 0.2, 0.45),  # σ 0.9, 1.3 and 2.1: the headline model takes most between 1.1 and 1.8
+    ),
     Term(
         "resolution",
         "detail",
-        "{} % of it in each direction",
+        "detail up to {} % of the finest",
         "Fine detail fills the pixel grid",
-        "Detail {how} falls short of the pixel grid and fills only a part",
+        "Detail {how} falls short of what the pixel grid can carry",
         "coarser in detail",
         "finer in detail",
         echoes="sharpness",
     ),
-    Term("noise", "noise", "grain of σ {} of 255", "There is little noise", "The picture is {how} noisy", "noisier", "cleaner"),
+    Term(
+        "noise",
+        "noise",
+        "grain of σ {} of 255",
+        "There is little noise",
+        "The picture is {how} noisy",
+        "noisier",
+        "cleaner",
+        steps=(0.1, 0.25, 0.55),  # σ 3.4, 7 and 14
+    ),
     Term(
         "blockiness",
         "compression",
@@ -89,7 +107,7 @@ TERMS = (
         "quantisation.nearest_quality",
         "compression",
         "closest to JPEG quality {}",
-        "The file was saved with the tables of its own encoder",
+        "The file was saved with tables that are not those of libjpeg",
         ends=(0, 100),
         unless="quantisation.quality",
     ),
@@ -109,8 +127,8 @@ TERMS = (
         "{} % of the area is black",
         "No shadows to speak of are lost",
         "Shadows have {how} sunk to black",
-        "more sunk to black",
-        "less sunk to black",
+        "blacker in the shadows",
+        "less black in the shadows",
         spot=True,
     ),
     Term("brightness", "light", "mean brightness {} of 255", "", "The picture is {how} dark", "darker", "brighter", neutral=True),
@@ -127,7 +145,7 @@ TERMS = (
     Term("colourfulness", "colour", "colourfulness {}", less="paler", more="more colourful", neutral=True),
     Term(
         "niqe-assay",
-        "quality",
+        "detail",
         "distance {}",
         "Local contrast is like that of good photographs",
         "Local contrast {how} strays from that of good photographs",
@@ -136,7 +154,14 @@ TERMS = (
 )
 
 DISTANCES = (  # with a reference; the first that is there leads
-    Term("ms_ssim", "reference", "MS-SSIM {}, 1 is equal", "Structure is as in the reference", "Structure differs {how} from the reference"),
+    Term(
+        "ms_ssim",
+        "reference",
+        "MS-SSIM {}, 1 is equal",
+        "Structure is as in the reference",
+        "Structure differs {how} from the reference",
+        steps=(0.025, 0.15, 0.4),  # 0.99, 0.94 and 0.84
+    ),
     Term(
         "ssim",
         "reference",
@@ -161,10 +186,11 @@ REFERENCE = ("psnr", *(t.source for t in DISTANCES))
 
 
 def figure(value: float) -> str:
-    """A number as a sentence shows it: three digits that count."""
+    """A number as a sentence shows it: three digits."""
     if not isfinite(value):
         return "infinite"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{float(f'{value:.3g}'):g}"
+    text = f"{value:.0f}" if abs(value) >= 100 else f"{float(f'{value:.3g}'):g}" if abs(value) >= 1 else f"{round(value, 3) + 0.0:g}"
+    return text.replace("-", "−")
 
 
 def find(results: Sequence[Result], term: Term) -> tuple[Result, float] | None:
@@ -210,8 +236,12 @@ def strength(term: Term, result: Result, value: float, pixels: int) -> tuple[int
     return level(away, term.steps), away
 
 
+def weight(term: Term, value: float, other: float) -> float:
+    """How much a difference matters: what it costs of quality; 0 where quality does not count it."""
+    cost_of = model()["terms"].get(term.source)
+    return abs(cost(cost_of, value) - cost(cost_of, other)) if cost_of else 0.0
+
+
 def measure(term: Term, result: Result, value: float, of: str = "") -> Measure:
     unit = result.card.scale.unit if isinstance(result.card, ScoreCard) and "." not in term.source else ""
     return Measure(term.source, value, unit, of)
-
-
