@@ -31,6 +31,8 @@ BELOW = {  # each room, and all it may import
     "description": ("types", "catalog", "io", "runner", "words"),
     "report": ("types", "catalog", "runner", "io"),
     "demo": ("types", "degrade"),
+    "docs": ("catalog",),
+    "gallery": ("types", "catalog", "demo", "report", "runner", "io"),
     "cli": ("demo", "description", "gallery", "types", "catalog", "runner", "report", "io", "kernels", "weights"),
 }
 
