@@ -290,5 +290,24 @@ def demo(folder: str) -> None:
     click.echo(f"\nThe report: {report.resolve()}")
 
 
+@main.command()
+@click.argument("photos", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--output", "-o", default="gallery.html", show_default=True, type=click.Path(path_type=Path), help="The page to write.")
+@click.option("--side", default=288, show_default=True, help="Longer side of the pictures, in pixels.")
+def gallery(photos: tuple[Path, ...], output: Path, side: int) -> None:
+    """Damage PHOTOS in every way the bank knows, and show what every metric says of it (without PHOTOS, extra: demo)."""
+    import torch
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+    from assay.gallery.page import write
+
+    torch.set_num_threads(1)  # pictures in parallel fill the cores better than threads inside one
+    with Progress(BarColumn(None), TaskProgressColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=None)
+        write(output, photos, side=side, begin=lambda n: progress.update(bar, total=n), tick=lambda: progress.advance(bar))
+    click.echo(f"The gallery: {output.resolve()}")
+
+
 if __name__ == "__main__":
     sys.exit(main())
