@@ -3,7 +3,13 @@ const { photos, metrics, bank } = data;
 let photo = 0;
 
 const mean = (list) => { const known = list.filter((v) => v !== null && v !== undefined); return known.length ? known.reduce((a, b) => a + b, 0) / known.length : null; };
-const caption = (d, level) => (d.unit === d.knob || !d.unit ? `${d.knob} ${figure(level)}` : d.unit === "×" ? `${figure(level)}×` : d.unit.startsWith(":") ? `${figure(level)}${d.unit.replace(":", " :")}` : `${figure(level)} ${d.unit}`);
+const caption = (d, level) => {
+  const v = figure(level);
+  if (d.unit === "quality" || !d.unit) return `${d.knob} ${v}`;
+  if (d.unit === "×") return `${v}×`;
+  if (d.unit === "8-bit steps") return `${v} of 255`;
+  return d.unit.startsWith(":") ? `${v}${d.unit.replace(":", " :")}` : `${v} ${d.unit}`;
+};
 const readable = (name) => name.replaceAll("_", " ");
 const after = (m) => { const bare = m.says.toLowerCase().startsWith(`${m.name.toLowerCase()}: `) ? m.says.slice(m.name.length + 2) : m.says; return bare.slice(0, 1).toUpperCase() + bare.slice(1); };
 /* of a metric under a degradation, over the photographs: how far the score falls, and whether step by step */
@@ -89,7 +95,8 @@ function chart(m, focus) {
   const lines = bank.map((d) => s(`path${d === focus ? ".focus" : ""}`, { d: path(d) }, s("title", {}, readable(d.name))));
   lines.sort((a, b) => a.classList.contains("focus") - b.classList.contains("focus"));
   const v = focus && over(focus, m, "drop");
-  const fall = v === null || v === undefined ? "no answer" : `${v < 0 ? "+" : "−"}${Math.round(100 * Math.abs(v))} %`;
+  const points = Math.round(100 * Math.abs(v ?? 0));
+  const fall = v === null || v === undefined ? "no answer" : points ? `${v < 0 ? "+" : "−"}${points} %` : "0 %";
   return h("figure.chart", { title: after(m) }, h("figcaption", {}, h("b", {}, m.name), h("span", {}, fall)),
     s("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${m.name} under ${focus ? readable(focus.name) : "all"}: ${fall}` },
       s("line", { x1: 0, x2: W, y1: y(1), y2: y(1) }), s("line", { x1: 0, x2: W, y1: y(0), y2: y(0) }), lines));
@@ -134,7 +141,7 @@ function open(d, asked) {
 
 function start() {
   const levels = bank.reduce((n, d) => n + d.levels.length, 0), section = (title, lead, ...rest) => h("section.part", {}, h("h2.title", {}, title), h("p.lead", {}, lead), ...rest);
-  $("footer").append(`Made by Assay ${data.assay} with \`assay gallery\`. This page is complete in itself: it loads nothing and sends nothing.`);
+  $("footer").append(`Made by Assay ${data.assay}. This page is complete in itself: it loads nothing and sends nothing.`);
   $("main").replaceChildren(brand(), h("h1", {}, "What damage does to a picture, and to its scores"),
     h("p.brief", {}, `${plural(bank.length, "degradation")} at ${plural(levels, "level")} in physical units, on ${plural(photos.length, "photograph")}, judged by ${plural(metrics.length, "metric")}. Scores lie on one scale: from good to poor, as each metric's card has it.`),
     section("The bank", "From hardly visible to severe. Click one to see its pictures large, with every score.", wall()),
