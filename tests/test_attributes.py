@@ -15,7 +15,18 @@ from assay.ops.photo import areas, luma, patches, strips
 from assay.types import CannotAssess
 from pictures import blur, found, jpeg, noise, tensor
 
-ALL = ("banding", "blockiness", "colourfulness", "contrast", "noise", "overexposure", "resolution", "sharpness", "underexposure")
+ALL = (
+    "banding",
+    "blockiness",
+    "brightness",
+    "colourfulness",
+    "contrast",
+    "noise",
+    "overexposure",
+    "resolution",
+    "sharpness",
+    "underexposure",
+)
 FLAT = {"banding": 0, "blockiness": 0, "colourfulness": 0, "contrast": 0, "noise": 0, "overexposure": 0, "underexposure": 0}
 
 
@@ -71,6 +82,10 @@ def test_odd_sizes(name, size, coffee):
     assert np.isfinite(read(name, a))
     if card.map:
         assert map_of(get(name))(tensor(a)).isfinite().all()
+
+
+def test_brightness_is_the_mean_luma(coffee):
+    assert read("brightness", coffee) == pytest.approx(float(coffee.mean((0, 1)) @ [0.299, 0.587, 0.114]), abs=0.05)  # whole-number weights
 
 
 @pytest.mark.parametrize("sigma", [2, 5, 10, 20, 30])

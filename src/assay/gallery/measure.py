@@ -51,7 +51,7 @@ def measured(
     named: Sequence[str],
     *,
     workers: int | None = None,
-    tick: Callable[[], None] = lambda: None,
+    tick: Callable[[], object] = lambda: None,
 ) -> Iterator[Damaged]:
     """Every photograph under every degradation, as each is done.
 
@@ -69,7 +69,7 @@ def measured(
                 job.cancel()
 
 
-def _damaged(photo: int, x: Tensor, name: str, fresh: dict[str, float | None], tick: Callable[[], None]) -> Damaged:
+def _damaged(photo: int, x: Tensor, name: str, fresh: dict[str, float | None], tick: Callable[[], object]) -> Damaged:
     fn = get(name)
     card = fn.card
     levels = card.levels if isinstance(card, AlterCard) else ()
@@ -78,7 +78,7 @@ def _damaged(photo: int, x: Tensor, name: str, fresh: dict[str, float | None], t
     return Damaged(photo, name, tuple(pictures), scores)
 
 
-def _scores(name: str, pictures: Tensor, ref: Tensor, tick: Callable[[], None]) -> Values:
+def _scores(name: str, pictures: Tensor, ref: Tensor, tick: Callable[[], object]) -> Values:
     """A metric's value for each of N×C×H×W pictures. If the batch fails, each is tried alone."""
     fn = get(name)
     try:

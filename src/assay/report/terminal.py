@@ -33,8 +33,8 @@ def story(row: Row, console: Console) -> None:
     """One item: the two verdicts, every result, what could not be done."""
     quality, origin = row["verdicts"]["quality"], row["verdicts"]["origin"]
     head: list[RenderableType] = [_facts(row)]
-    if told := [s["says"] for s in row.get("description", ()) if s["brief"]]:
-        head += [Text(), Text(" ".join(told))]
+    if brief := [s["says"] for s in row.get("description", ()) if s["brief"]]:
+        head += [Text(), Text(" ".join(brief))]
     if quality:
         head += [Text(), *_quality(quality, console)]
     if origin:
