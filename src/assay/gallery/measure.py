@@ -51,7 +51,7 @@ def measured(
     named: Sequence[str],
     *,
     workers: int | None = None,
-    tick: Callable[[], object] = lambda: None,
+    tick: Callable[[], object] = int,
 ) -> Iterator[Damaged]:
     """Every photograph under every degradation, as each is done.
 
@@ -85,11 +85,13 @@ def _scores(name: str, pictures: Tensor, ref: Tensor, tick: Callable[[], object]
         with torch.no_grad():
             out = fn(pictures, ref=ref[None].expand_as(pictures)) if "reference" in fn.card.takes else fn(pictures)
         values = [float(getattr(v, "score", v)) for v in out]
+        tick()
     except AssayError:
         if len(pictures) == 1:
+            tick()
             return [None]
-        return [_scores(name, one[None], ref, lambda: None)[0] for one in pictures]
-    tick()
+        tick()
+        return [_scores(name, one[None], ref, int)[0] for one in pictures]
     return [None if isnan(v) else v for v in values]
 
 

@@ -107,7 +107,7 @@ def _closer(first: Item, second: Item) -> tuple[list[Statement], int]:
     if not rows:
         return [], 0
     votes = [sum(way == v for *_, way in rows) for v in (1, -1)]
-    count = [Measure("measures that say A is closer", votes[0]), Measure("measures that say B is closer", votes[1])]
+    count = [Measure("votes", v, of=name) for v, name in zip(votes, NAMES, strict=True)]
     sign = (votes[0] > 0) - (votes[1] > 0)
     lead = f"{NAMES[sign < 0]} is closer to the reference on all {max(votes)} measures that differ"
     if not sign:

@@ -79,7 +79,7 @@ def spot(region: Region | None) -> str:
     """How a region ends a sentence."""
     if region is None:
         return ""
-    return f", {region.where}" if region.area == 100 else f", {figure(region.share)} % of it {region.where}"
+    return f", {region.where}" if region.area == 100 else f", {figure(region.share)} % of that {region.where}"
 
 
 def _shorten(faults: list[tuple[Term, int, Statement]], points: dict[str, float]) -> list[Statement]:
