@@ -218,7 +218,7 @@ def _item(item: Item, answers: Iterable[Result | Failure], options: _Options, x:
     item = replace(
         item,
         errors=tuple(e for e in item.errors if e not in silent),
-        quality=verdict.quality(results, item.media.width * item.media.height if item.media else 0),
+        quality=verdict.quality(results),
         origin=verdict.origin(results, tuple(e.says for e in silent)),
     )
     return replace(item, description=tell(item, lambda result: _map(result, x, ref, options)))

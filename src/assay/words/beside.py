@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from assay.types import Description, Item, Measure, QualityVerdict, Result, ScoreCard, Statement
-from assay.words.terms import DISTANCES, HOW, STEPS, TERMS, Term, ends, figure, find, level, measure, seen, weight
+from assay.words.terms import DISTANCES, HOW, STEPS, TERMS, Term, ends, figure, find, level, measure, seen
 
 NAMES = ("A", "B")
 SHOWN = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "ssim": "SSIM", "gmsd": "GMSD", "ciede2000": "mean ΔE00", "sam": "mean spectral angle"}
@@ -38,7 +38,7 @@ class Gap:
 
 def gaps(first: Item, second: Item, names: tuple[str, str], terms: Sequence[Term] = TERMS) -> list[Gap]:
     """Every attribute in which two pictures differ more than slightly, what matters most first."""
-    found: list[tuple[float, Gap]] = []
+    found: list[Gap] = []
     for term in (t for t in terms if t.less):
         a, b = find(first.results, term), find(second.results, term)
         if a is None or b is None:
@@ -47,8 +47,8 @@ def gaps(first: Item, second: Item, names: tuple[str, str], terms: Sequence[Term
         ours, theirs = seen(term, a[1], _pixels(first)), seen(term, b[1], _pixels(second))
         told = (measure(term, a[0], a[1], names[0]), measure(term, b[0], b[1], names[1]))
         gap = Gap(term, (ours - theirs) / (good - poor), (figure(a[1]), figure(b[1])), told)
-        found.append((weight(term, ours, theirs), gap))
-    ordered = [g for _, g in sorted(found, key=lambda pair: (-pair[0], -abs(pair[1].away))) if g.how]
+        found.append(gap)
+    ordered = [g for g in sorted(found, key=lambda g: (g.term.neutral, -abs(g.away))) if g.how]
     sources = {g.term.source for g in ordered}
     return sorted(ordered, key=lambda g: g.term.echoes in sources)  # what only echoes another comes last
 

@@ -9,15 +9,13 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-from assay.ops.headline import headline, model
 from assay.ops.places import place
 from assay.types import Description, Item, Measure, OriginVerdict, QualityVerdict, Region, Result, Statement
 from assay.words.terms import COLOURFUL, DISTANCES, HOW, TERMS, Term, figure, find, measure, seen, strength
 
 Draw: TypeAlias = Callable[[Result], "Tensor | None"]
 CAUSES = 2  # faults that a short description names
-WORTH = 1.0  # points that a fault must cost to be named in it
-UNCOUNTED = 5.0  # points that each degree of a fault stands for where quality does not count it
+WORTH = 2  # how strong a fault must be to be named in it: clear
 
 
 def tell(item: Item, draw: Draw = lambda result: result.map, *, terms: Sequence[Term] = TERMS) -> Description:
@@ -26,30 +24,31 @@ def tell(item: Item, draw: Draw = lambda result: result.map, *, terms: Sequence[
     draw: gives the map of a result; asked only for faults that a map can place.
     """
     pixels = item.media.width * item.media.height if item.media else 0
-    points = _points(item.results, pixels)
     faults = [f for t in terms if (f := _fault(t, item.results, pixels, draw))]
-    spoken = _shorten(faults, points)
-    told = [*(_quality(item.quality, points) if item.quality else []), *spoken, *_colours(item.results), *_grid(item.results, draw)]
+    spoken = _shorten(faults)
+    told = [*(_quality(item.quality, item.results) if item.quality else []), *spoken, *_colours(item.results), *_grid(item.results, draw)]
     told += distance(item.results, pixels, draw)
     told += _origin(item.origin, item.results) if item.origin else []
     return Description(tuple(told))
 
 
-def _points(results: Sequence[Result], pixels: int) -> dict[str, float]:
-    """What each attribute costs of the 100 points of quality."""
-    answer = headline({r.name: r.value for r in results if r.value is not None}, pixels=pixels)
-    return dict(answer[2]) if answer else {}
-
-
-def _quality(verdict: QualityVerdict, points: dict[str, float]) -> list[Statement]:
+def _quality(verdict: QualityVerdict, results: Sequence[Result]) -> list[Statement]:
     low, high = verdict.interval
     measures = [Measure("quality", verdict.score), Measure("quality, low end", low), Measure("quality, high end", high)]
     says = f"Quality is {verdict.score:.0f} of 100, likely between {low:.0f} and {high:.0f}."
     told = [Statement("quality", says, tuple(measures), brief=True)]
-    if points and (most := max(points, key=lambda n: points[n])) and points[most] >= WORTH:
-        says = f"Most of what is missing is put down to {most}: {points[most]:.0f} points."
-        told.append(Statement("quality", says, (Measure(f"points for {most}", points[most]),)))
+    kinds = [Measure(f"assay-q.sees.{kind}", value) for kind, value in _seen(results)]
+    if kinds:
+        parts = [f"{m.name.split('.')[-1]} ({'' if i else 'strength '}{figure(m.value)})" for i, m in enumerate(kinds)]
+        listed = ", ".join(parts[:-1]) + " and " + parts[-1] if parts[1:] else parts[0]
+        told.append(Statement("quality", f"The damage seen is {listed}.", tuple(kinds), brief=True))
     return told
+
+
+def _seen(results: Sequence[Result]) -> list[tuple[str, float]]:
+    """The kinds of damage that the learned judge names, strongest first."""
+    found = next((r.data.get("sees") for r in results if r.name == "assay-q"), None)
+    return [(str(k), float(v)) for k, v in found.items()] if isinstance(found, dict) else []
 
 
 def _fault(term: Term, results: Sequence[Result], pixels: int, draw: Draw) -> tuple[Term, int, Statement] | None:
@@ -82,18 +81,13 @@ def spot(region: Region | None) -> str:
     return f", {region.where}" if region.area == 100 else f", {figure(region.share)} % of that {region.where}"
 
 
-def _shorten(faults: list[tuple[Term, int, Statement]], points: dict[str, float]) -> list[Statement]:
-    """Mark what a short description says: the faults that cost most, or that detail and noise are in order."""
-
-    def rank(fault: tuple[Term, int, Statement]) -> tuple[float, int]:
-        term, how, _ = fault
-        return points.get(term.source, 0.0 if term.source in model()["terms"] else UNCOUNTED * (how - 1)), how
-
+def _shorten(faults: list[tuple[Term, int, Statement]]) -> list[Statement]:
+    """Mark what a short description says: the clearest faults, or that detail and noise are in order."""
     chosen: list[Term] = []
     wrong = {t.source for t, how, _ in faults if how}
-    for fault in sorted(faults, key=rank, reverse=True):
-        if fault[1] and rank(fault)[0] >= WORTH and len(chosen) < CAUSES and fault[0].echoes not in wrong:
-            chosen.append(fault[0])
+    for term, how, _ in sorted(faults, key=lambda fault: -fault[1]):
+        if how >= WORTH and len(chosen) < CAUSES and term.echoes not in wrong:
+            chosen.append(term)
     if not chosen:
         chosen = [t for t, how, _ in faults if t.source in ("sharpness", "noise") and not how]
     return [replace(s, brief=t in chosen) for t, how, s in faults if how or t.echoes not in wrong]

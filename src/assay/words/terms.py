@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, sqrt
 
-from assay.ops.headline import cost, model, on_screen
 from assay.types import Measure, Result, ScoreCard
 
+SCREEN = 2_000_000  # pixels, as `assay-q` has it
 STEPS = (0.1, 0.33, 0.67)  # of the way from good to poor on the card's usual range: from here on slight, clear, strong
 HOW = ("", "slightly", "clearly", "strongly")
 COLOURFUL = {  # the words of the viewers of Hasler & Süsstrunk 2003, table 2, and where each begins: halfway from the one before
@@ -32,6 +32,7 @@ class Term:
     steps: where slight, clear and strong begin. ends: (poor, good), for a source without a card's scale.
     unless: another source that makes this one superfluous where it has a number.
     echoes: another source whose fault shows here too, so that a short description names only one of the two.
+    finer: the power of the reduction by which the value changes where a large picture is seen reduced to a screen.
     neutral: a description, of which neither more nor less is better.
     spot: the map shows places of the fault, so that the sentence may say where.
     """
@@ -47,6 +48,7 @@ class Term:
     ends: tuple[float, float] | None = None
     unless: str = ""
     echoes: str = ""
+    finer: int = 0
     neutral: bool = False
     spot: bool = False
 
@@ -60,7 +62,8 @@ TERMS = (
         "Edges are {how} blurred",
         "blurrier",
         "sharper",
-        steps=(0.1, 0.2, 0.45),  # σ 0.9, 1.3 and 2.1: the headline model takes most between 1.1 and 1.8
+        steps=(0.1, 0.2, 0.45),  # σ 0.9, 1.3 and 2.1
+        finer=-1,
     ),
     Term(
         "resolution",
@@ -71,6 +74,7 @@ TERMS = (
         "coarser in detail",
         "finer in detail",
         echoes="sharpness",
+        finer=1,
     ),
     Term(
         "noise",
@@ -81,6 +85,7 @@ TERMS = (
         "noisier",
         "cleaner",
         steps=(0.1, 0.25, 0.55),  # σ 3.4, 7 and 14
+        finer=-1,
     ),
     Term(
         "blockiness",
@@ -220,8 +225,8 @@ def ends(term: Term, result: Result) -> tuple[float, float]:
 
 
 def seen(term: Term, value: float, pixels: int) -> float:
-    """The value as it is on a screen, where a large photograph is seen reduced."""
-    return on_screen(term.source, value, pixels)
+    """The value as it is on a screen, where a picture larger than the screen is seen reduced."""
+    return value * sqrt(max(1.0, pixels / SCREEN)) ** term.finer
 
 
 def level(away: float, steps: tuple[float, float, float]) -> int:
@@ -234,12 +239,6 @@ def strength(term: Term, result: Result, value: float, pixels: int) -> tuple[int
     poor, good = ends(term, result)
     away = (seen(term, value, pixels) - good) / (poor - good)
     return level(away, term.steps), away
-
-
-def weight(term: Term, value: float, other: float) -> float:
-    """How much a difference matters: what it costs of quality; 0 where quality does not count it."""
-    cost_of = model()["terms"].get(term.source)
-    return abs(cost(cost_of, value) - cost(cost_of, other)) if cost_of else 0.0
 
 
 def measure(term: Term, result: Result, value: float, of: str = "") -> Measure:
