@@ -12,7 +12,7 @@ from assay.runner import Source, offline, run
 from assay.types import BadInput, Description, Item, Picture, Statement
 from assay.words.beside import against, between
 from assay.words.tell import tell
-from assay.words.terms import REFERENCE, SOURCES
+from assay.words.terms import JUDGE, REFERENCE, SOURCES
 
 BY = ("measurements",)
 
@@ -90,7 +90,7 @@ def _opened(source: Source) -> Picture:
 
 def _judging() -> tuple[str, ...]:
     """What the words about one picture need, beyond evidence of its origin."""
-    return tuple(n for n in offline() if n in SOURCES and index()[n]["takes"] == ["image"])
+    return tuple(n for n in offline() if n in (*SOURCES, JUDGE) and index()[n]["takes"] == ["image"])
 
 
 def _comparing() -> tuple[str, ...]:

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from assay.ops.places import place
 from assay.types import Description, Item, Measure, OriginVerdict, QualityVerdict, Region, Result, Statement
-from assay.words.terms import COLOURFUL, DISTANCES, HOW, TERMS, Term, figure, find, measure, seen, strength
+from assay.words.terms import COLOURFUL, DISTANCES, HOW, JUDGE, TERMS, Term, figure, find, measure, seen, strength
 
 Draw: TypeAlias = Callable[[Result], "Tensor | None"]
-CAUSES = 2  # faults that a short description names
+CAUSES = 2  # faults that a short description names; the damage that the judge sees is one of them
 WORTH = 2  # how strong a fault must be to be named in it: clear
 
 
@@ -25,7 +25,7 @@ def tell(item: Item, draw: Draw = lambda result: result.map, *, terms: Sequence[
     """
     pixels = item.media.width * item.media.height if item.media else 0
     faults = [f for t in terms if (f := _fault(t, item.results, pixels, draw))]
-    spoken = _shorten(faults)
+    spoken = _shorten(faults, CAUSES - bool(_seen(item.results)))
     told = [*(_quality(item.quality, item.results) if item.quality else []), *spoken, *_colours(item.results), *_grid(item.results, draw)]
     told += distance(item.results, pixels, draw)
     told += _origin(item.origin, item.results) if item.origin else []
@@ -37,7 +37,7 @@ def _quality(verdict: QualityVerdict, results: Sequence[Result]) -> list[Stateme
     measures = [Measure("quality", verdict.score), Measure("quality, low end", low), Measure("quality, high end", high)]
     says = f"Quality is {verdict.score:.0f} of 100, likely between {low:.0f} and {high:.0f}."
     told = [Statement("quality", says, tuple(measures), brief=True)]
-    kinds = [Measure(f"assay-q.sees.{kind}", value) for kind, value in _seen(results)]
+    kinds = [Measure(f"{JUDGE}.sees.{kind}", value) for kind, value in _seen(results)]
     if kinds:
         parts = [f"{m.name.split('.')[-1]} ({'' if i else 'strength '}{figure(m.value)})" for i, m in enumerate(kinds)]
         listed = ", ".join(parts[:-1]) + " and " + parts[-1] if parts[1:] else parts[0]
@@ -47,7 +47,7 @@ def _quality(verdict: QualityVerdict, results: Sequence[Result]) -> list[Stateme
 
 def _seen(results: Sequence[Result]) -> list[tuple[str, float]]:
     """The kinds of damage that the learned judge names, strongest first."""
-    found = next((r.data.get("sees") for r in results if r.name == "assay-q"), None)
+    found = next((r.data.get("sees") for r in results if r.name == JUDGE), None)
     return [(str(k), float(v)) for k, v in found.items()] if isinstance(found, dict) else []
 
 
@@ -81,14 +81,14 @@ def spot(region: Region | None) -> str:
     return f", {region.where}" if region.area == 100 else f", {figure(region.share)} % of that {region.where}"
 
 
-def _shorten(faults: list[tuple[Term, int, Statement]]) -> list[Statement]:
-    """Mark what a short description says: the clearest faults, or that detail and noise are in order."""
+def _shorten(faults: list[tuple[Term, int, Statement]], most: int) -> list[Statement]:
+    """Mark what a short description says: the `most` clearest faults, or that detail and noise are in order."""
     chosen: list[Term] = []
     wrong = {t.source for t, how, _ in faults if how}
     for term, how, _ in sorted(faults, key=lambda fault: -fault[1]):
-        if how >= WORTH and len(chosen) < CAUSES and term.echoes not in wrong:
+        if how >= WORTH and len(chosen) < most and term.echoes not in wrong:
             chosen.append(term)
-    if not chosen:
+    if not chosen and most == CAUSES:
         chosen = [t for t, how, _ in faults if t.source in ("sharpness", "noise") and not how]
     return [replace(s, brief=t in chosen) for t, how, s in faults if how or t.echoes not in wrong]
 

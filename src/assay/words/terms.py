@@ -8,6 +8,7 @@ from math import isfinite, sqrt
 
 from assay.types import Measure, Result, ScoreCard
 
+JUDGE = "assay-q"  # whose score is the quality
 SCREEN = 2_000_000  # pixels, as `assay-q` has it
 STEPS = (0.1, 0.33, 0.67)  # of the way from good to poor on the card's usual range: from here on slight, clear, strong
 HOW = ("", "slightly", "clearly", "strongly")
