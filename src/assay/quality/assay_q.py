@@ -17,7 +17,7 @@ from assay.types import BadInput, Finding, Scale, ScoreCard, Weights
 
 MODEL = Weights(
     file="assay_q.safetensors",
-    sha256="61e74099e53c88ff235e07789c2eae2d83af4416c3c025affe4432ee9376b818",
+    sha256="e5c6b72c3db4d7e23630834270627f314e5c877780a9b99059bdc6ba1738c342",
     license="Apache-2.0; trained on Kodak (free use), gb82 (CC0) and free camera photographs",
     recipe="recipes/quality_nr.py",
 )
