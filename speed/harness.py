@@ -142,8 +142,8 @@ def race(contestants: list[Contestant], *, rounds: int = 5, threads: int = 1) ->
     return rows
 
 
-def save(path: Path, *, what: str, cases: dict[str, list[dict[str, Any]]], threads: int = 1) -> None:
-    """Write the rows of every case with the machine, the commit and the command; and print them."""
+def save(path: Path, *, what: str, cases: dict[str, list[dict[str, Any]]], threads: int | str = 1, **more: Any) -> None:
+    """Write the rows of every case, and `more`, with the machine, the commit and the command; and print them."""
     facts = {
         "what": what,
         "command": " ".join(["python", *(str(Path(a).name) if a.startswith("/") else a for a in sys.argv)]),
@@ -151,6 +151,7 @@ def save(path: Path, *, what: str, cases: dict[str, list[dict[str, Any]]], threa
         "commit": _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain", "-uno") else ""),
         "threads": threads,
         "machine": machine(),
+        **more,
         "cases": cases,
     }
     path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
