@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from assay import kernels
-from assay.ops.filters import gaussian
+from assay.ops.filters import gaussian, separable
 from assay.ops.gradients import root
 from assay.ops.imresize import Taps, combined, imresize, taps, trimmed
 from assay.ops.shared import shared
@@ -147,5 +147,5 @@ def spectral_residual(y: Tensor, window: int) -> Tensor:
     before = (window - 1) // 2  # an even window reaches one further at its end, as in imfilter
     power = F.pad(power, (before, window - 1 - before, before, window - 1 - before))
     g = gaussian(window, 3.8).to(power)  # σ of SR_SIM.m
-    power = F.conv2d(F.conv2d(power, g.view(1, 1, -1, 1)), g.view(1, 1, 1, -1))
+    power = separable(power, g, g)
     return imresize(spread(power).to(y.dtype), h, w, kernel="bicubic")
