@@ -111,11 +111,8 @@ def tasks(algorithms: Iterable[Algorithm]) -> tuple[Task, ...]:
 
 
 def _quality(takes: list[str]) -> list[str]:
-    return [
-        name
-        for name, row in index().items()
-        if row["at"].startswith("assay.quality.") and row["takes"] == takes and not row["needs"] and not any(w["url"] for w in row["weights"])
-    ]
+    rows = {name: row for name, row in index().items() if row["at"].startswith("assay.quality.") and row["takes"] == takes}
+    return [name for name, row in rows.items() if not row["needs"] and not any(w["url"] for w in row["weights"])]
 
 
 def offline() -> tuple[str, ...]:

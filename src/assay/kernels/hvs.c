@@ -9,7 +9,7 @@
 #define INLINE static inline
 #endif
 
-enum { N = 8, SIZE = 64, MANY = 16 }; /* MANY blocks side by side, so that every step works on a vector */
+enum { N = 8, SIZE = 64, MANY = 32 }; /* MANY blocks side by side, so that every step works on vectors */
 
 typedef float Blocks[SIZE][MANY];
 

@@ -15,6 +15,7 @@ from assay import kernels
 
 LINE = 1024  # results that the kernel makes at a time
 
+
 def gaussian(size: int, sigma: float) -> Tensor:
     """The `size` weights of a Gaussian window, float64, summing to 1."""
     i = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
@@ -87,7 +88,9 @@ def _halved(x: Tensor) -> Tensor:
     out = torch.empty(n, c, (height + 1) // 2, (width + 1) // 2)
     run, scale = (_library().halved_u8, 1 / 255) if x.dtype == torch.uint8 else (_library().halved_f32, 1)
     source, to = kernels.pointer(x), kernels.pointer(out)
-    kernels.split(lambda start, stop: run(source, height, width, scale, start, stop, to), n * c * out.shape[2], grain=max(8, (1 << 18) // width))
+    kernels.split(
+        lambda start, stop: run(source, height, width, scale, start, stop, to), n * c * out.shape[2], grain=max(8, (1 << 18) // width)
+    )
     return out
 
 
