@@ -10,7 +10,7 @@
 #define INLINE static inline
 #endif
 
-enum { CHUNK = 1024 };
+enum { CHUNK = 1024, LANES = 32 };
 
 /* Result rows start..stop of all planes together: Σ weights[i][k] · row places[i][k] of the plane. */
 #define WEIGHTED_ROWS(NAME, PIXEL)                                                                                          \
@@ -116,8 +116,16 @@ EXPORT WIDE void sdsp_join(const float *restrict band, const float *restrict col
     float low[2], by[2];
     for (int c = 0; c < 2; c++) {
         const float *restrict p = colours + c * n;
-        float least = p[0], most = p[0];
-        for (ptrdiff_t i = 0; i < n; i++) least = p[i] < least ? p[i] : least, most = p[i] > most ? p[i] : most;
+        float least = p[0], most = p[0], lows[LANES], highs[LANES];
+        for (int j = 0; j < LANES; j++) lows[j] = highs[j] = p[0];
+        ptrdiff_t i = 0;
+        for (; i + LANES <= n; i += LANES) /* in lanes, since the compiler does not turn one chain of comparisons into many */
+            for (int j = 0; j < LANES; j++) {
+                lows[j] = p[i + j] < lows[j] ? p[i + j] : lows[j];
+                highs[j] = p[i + j] > highs[j] ? p[i + j] : highs[j];
+            }
+        for (; i < n; i++) least = p[i] < least ? p[i] : least, most = p[i] > most ? p[i] : most;
+        for (int j = 0; j < LANES; j++) least = lows[j] < least ? lows[j] : least, most = highs[j] > most ? highs[j] : most;
         low[c] = least, by[c] = most > least ? 1 / (most - least) / sigma : 0;
     }
     for (ptrdiff_t i = 0; i < n; i++) {

@@ -61,7 +61,7 @@ def _library() -> ctypes.CDLL:
 @lru_cache(maxsize=4)
 @torch.inference_mode(mode=False)
 def _priors(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The half plane of the log-Gabor filter for rfft2, and the bias towards the centre."""
+    """The log-Gabor filter for fft2, and the bias towards the centre."""
     i = torch.arange(SIDE, dtype=torch.float64)
     f = torch.fft.ifftshift((i - SIDE // 2) / SIDE)
     radius = torch.hypot(f[:, None], f[None])
@@ -69,7 +69,7 @@ def _priors(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     wave = torch.where(inside, torch.exp(-(torch.log(torch.where(inside, radius, 1) / OMEGA) ** 2) / (2 * SIGMA_F**2)), 0)
     d = (i + 1 - SIDE / 2) ** 2  # counted from 1, as there
     centre = torch.exp(-(d[:, None] + d[None]) / SIGMA_D**2)
-    return wave[:, : SIDE // 2 + 1].to(device, dtype), centre.to(device, dtype)
+    return wave.to(device, dtype), centre.to(device, dtype)
 
 
 @shared
@@ -82,11 +82,20 @@ def sdsp(x: Tensor) -> Tensor:
     small = small / 255 if x.dtype == torch.uint8 else small
     colours = lab(small.expand(-1, 3, -1, -1))
     wave, centre = _priors(colours.dtype, colours.device)
-    band = torch.fft.irfft2(torch.fft.rfft2(colours) * wave, s=(SIDE, SIDE))
+    band = _outstanding(colours, wave)
     if kernels.can(band, dtypes=(torch.float32,)):
         return _joined(band, colours, centre)
     warm = spread(colours[:, 1:]).square().sum(1, keepdim=True)
     return root(band.square().sum(1, keepdim=True)) * centre * (1 - torch.exp(-warm / SIGMA_C**2))
+
+
+def _outstanding(colours: Tensor, wave: Tensor) -> Tensor:
+    """What the filter leaves of L, a and b. It is real and even, so that two planes pass as one complex plane: L + ia, and b."""
+    light, red, yellow = colours.unbind(1)
+    planes = torch.complex(torch.stack([light, yellow], 1), torch.stack([red, torch.zeros_like(yellow)], 1))
+    spectrum = torch.view_as_real(torch.fft.fft2(planes)) * wave[..., None]
+    first, second = torch.fft.ifft2(torch.view_as_complex(spectrum)).unbind(1)
+    return torch.stack([first.real, first.imag, second.real], 1)
 
 
 def _joined(band: Tensor, colours: Tensor, centre: Tensor) -> Tensor:
