@@ -85,7 +85,14 @@ def metrics(niqe_model: str | None) -> dict[str, Metric]:
     features = "cv2.quality.QualityBRISQUE_computeFeatures(x).ravel()[0]"
     ours = "from assay.ops.brisque import features\n"
     brisque = Peer("OpenCV quality", OPENCV, features, contrib, note="the 36 statistics without the regression, on both sides")
-    niqe = pyiqa("niqe_arch", "NIQE", f"pretrained_model_path={niqe_model!r}", "f(a)", slow=True, note="the released model; ours is refitted, of one size")
+    niqe = pyiqa(
+        "niqe_arch",
+        "NIQE",
+        f"pretrained_model_path={niqe_model!r}",
+        "f(a)",
+        slow=True,
+        note="the released model; ours is refitted, of one size",
+    )
     table = {
         "ssim:variant=box": Metric("ssim(a, ref=b, variant='box')", (fast,), 1.0, "from assay.quality.ssim import ssim\n"),
         "ssim": Metric("", (piq("ssim(a, b, data_range=1.0, downsample=False)"),)),
@@ -95,7 +102,11 @@ def metrics(niqe_model: str | None) -> dict[str, Metric]:
         "ms_ssim": Metric("", (piq("multi_scale_ssim(a, b, data_range=1.0)"),), 1 / 20),
         "vif_p": Metric("", (piq("vif_p(a, b)"),), 1 / 20),
         "niqe-assay": Metric("", (niqe,) if niqe_model else (), 1 / 30),
-        "mad": Metric("", (pyiqa("mad_arch", "MAD", "test_y_channel=True", sizes=square, slow=True, note="at 4K it would take minutes and over 10 GB"),), 1 / 30),
+        "mad": Metric(
+            "",
+            (pyiqa("mad_arch", "MAD", "test_y_channel=True", sizes=square, slow=True, note="at 4K it would take minutes and over 10 GB"),),
+            1 / 30,
+        ),
         "fsim": Metric("", (piq("fsim(a, b, chromatic=False)"),), 1 / 4),
         "fsimc": Metric("", (piq("fsim(a, b)"), piqa("FSIM", sizes=square)), 1 / 4),
         "vsi": Metric("", (piq("vsi(a, b)"), piqa("VSI", sizes=square)), 1 / 4),
@@ -146,7 +157,13 @@ def summary(cases: dict[str, list[dict[str, Any]]], table: dict[str, Metric]) ->
     for case, (ours, *others) in cases.items():
         name, size, threads, _ = case.split()
         metric = table[name]
-        line: dict[str, Any] = {"metric": name, "size": size, "threads": int(threads), "ours_ms": ours["cpu_ms"], "ours_extra_mb": ours["extra_mb"]}
+        line: dict[str, Any] = {
+            "metric": name,
+            "size": size,
+            "threads": int(threads),
+            "ours_ms": ours["cpu_ms"],
+            "ours_extra_mb": ours["extra_mb"],
+        }
         if others:
             best = min(others, key=lambda r: r["cpu_ms"])
             line |= {"best_peer": best["name"], "its_ms": best["cpu_ms"], "ratio": float(f"{1 / best['times_first']:.3g}")}

@@ -13,6 +13,7 @@ from assay import kernels
 from assay.ops.filters import gaussian, separable
 from assay.ops.gradients import root
 from assay.ops.imresize import Taps, combined, imresize, taps, trimmed
+from assay.ops.phase import passed
 from assay.ops.shared import shared
 
 SIDE = 256  # SDSP works at this size: VSI.m of the authors of Zhang 2014; so do the next four
@@ -91,11 +92,10 @@ def sdsp(x: Tensor) -> Tensor:
 
 def _outstanding(colours: Tensor, wave: Tensor) -> Tensor:
     """What the filter leaves of L, a and b. It is real and even, so that two planes pass as one complex plane: L + ia, and b."""
-    light, red, yellow = colours.unbind(1)
-    planes = torch.complex(torch.stack([light, yellow], 1), torch.stack([red, torch.zeros_like(yellow)], 1))
-    spectrum = torch.view_as_real(torch.fft.fft2(planes)) * wave[..., None]
-    first, second = torch.fft.ifft2(torch.view_as_complex(spectrum)).unbind(1)
-    return torch.stack([first.real, first.imag, second.real], 1)
+    both = torch.view_as_complex(colours[:, :2].permute(0, 2, 3, 1).contiguous())
+    none = torch.ones_like(wave)
+    first, second = (torch.fft.ifft2(passed(torch.fft.fft2(t), wave, none)) for t in (both, colours[:, 2].to(both.dtype)))
+    return torch.cat([torch.view_as_real(first).permute(0, 3, 1, 2), second.real[:, None]], 1)
 
 
 def _joined(band: Tensor, colours: Tensor, centre: Tensor) -> Tensor:

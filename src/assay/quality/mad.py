@@ -61,7 +61,8 @@ def _distance(x: Tensor, ref: Tensor) -> Tensor:
 def _visible(x: Tensor, ref: Tensor) -> Tensor:
     """How much of the error can be found: local error energy, where its contrast is not masked by that of the picture."""
     filters = _sensitivity(ref)
-    bright, error = _as_seen(ref, filters), _as_seen(x, filters) - _as_seen(ref, filters)
+    bright = _as_seen(ref, filters)
+    error = _as_seen(x, filters) - bright
     parts = blocks(bright)
     mean = window_moments(parts, 4)[0]
     contrast = window_moments(blocks(error), 4)[1].mul(256 / 255).sqrt() / mean  # sample deviations, as in ical_std.c
