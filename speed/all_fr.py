@@ -40,27 +40,27 @@ def run(name, pair):
 for name in names:
     run(name, (noise, noise.flip(2)))
 decoded = None
-for how in ("files", "pixels"):
+for how in sys.argv[4:]:
     if how == "pixels":
         decoded = assay.read(dist), assay.read(ref)
     for name in names:
         ms, values, errors = run(name, decoded or (dist, ref))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(json.dumps({"how": how, "name": name, "cpu_ms": round(ms, 1), "values": values, "errors": errors, "peak_mb": peak}), flush=True)
+        row = {"how": how, "name": name, "cpu_ms": round(ms, 1), "values": values, "errors": errors, "peak_mb": peak}
+        print(json.dumps(row), flush=True)
 """
 
 
-def measured(dist: str, ref: str, which: str) -> list[dict[str, Any]]:
+def measured(dist: str, ref: str, which: str, ways: list[str]) -> list[dict[str, Any]]:
     env = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", WORKER, dist, ref, which], stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=env
-    )
+    command = [sys.executable, "-c", WORKER, dist, ref, which, *ways]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=env)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def summary(together: list[dict[str, Any]], alone: list[dict[str, Any]]) -> dict[str, Any]:
     facts: dict[str, Any] = {"peak_mb": together[0]["peak_mb"]}
-    for how in ("files", "pixels"):
+    for how in dict.fromkeys(r["how"] for r in together):
         (one,), many = ([r for r in rows if r["how"] == how] for rows in (together, alone))
         total = sum(r["cpu_ms"] for r in many)
         same = one["values"] == {k: v for r in many for k, v in r["values"].items()}
@@ -79,6 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="3840x2160")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--ways", nargs="+", choices=("files", "pixels"), default=["files", "pixels"])
     given = parser.parse_args()
     width, height = map(int, given.size.split("x"))
     with TemporaryDirectory() as folder:
@@ -86,11 +87,11 @@ def main() -> None:
         photo = Image.fromarray(np.tile(data.astronaut(), (height // 512 + 1, width // 512 + 1, 1))[:height, :width])
         photo.save(ref)
         photo.save(dist, quality=90)
-        together, alone = (measured(dist, ref, which) for which in ("together", "alone"))
+        together, alone = (measured(dist, ref, which, given.ways) for which in ("together", "alone"))
     facts = summary(together, alone)
-    singles = {how: {r["name"]: r["cpu_ms"] for r in alone if r["how"] == how} for how in ("files", "pixels")}
+    singles = {how: {r["name"]: r["cpu_ms"] for r in alone if r["how"] == how} for how in given.ways}
     save(given.out, what=f"all full-reference metrics of one {given.size} pair", cases={}, summary=facts, single_calls_cpu_ms=singles)
-    print(json.dumps(facts, indent=1), *sorted(singles["pixels"].items(), key=lambda r: -r[1])[:12], sep="\n")
+    print(json.dumps(facts, indent=1), *sorted(singles[given.ways[-1]].items(), key=lambda r: -r[1])[:12], sep="\n")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def changes(old: Tensor, new: Tensor) -> Tensor:
     if not kernels.can(old, new, dtypes=(torch.complex64,)):
         pairs = zip(*(_statistics(magnitude_moments(z)) for z in (old, new)), strict=True)
         deviation, skew, kurtosis = ((p - q).abs() for p, q in pairs)
-        return deviation + 2 * skew + kurtosis
+        return torch.as_tensor(deviation + 2 * skew + kurtosis)
     a, b = _kernel(old), _kernel(new)
     out = torch.empty(len(a), *a.shape[2:])
     for one, two, to in zip(a, b, out, strict=True):
