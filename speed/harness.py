@@ -42,8 +42,6 @@ from importlib.metadata import PackageNotFoundError, version
 job = json.loads(sys.stdin.readline())
 out, sys.stdout = sys.stdout, sys.stderr  # whatever the setup prints must not mix with the answers
 space = {}
-exec(job["setup"], space)
-code = compile(job["statement"], "statement", "eval")
 def memory(field):
     with open("/proc/self/status") as f:
         return next(int(line.split()[1]) / 1024 for line in f if line.startswith(field))
@@ -57,20 +55,28 @@ def run(times):
     for _ in range(times):
         value = eval(code, space)
     return (cpu() - c) / times, (time.perf_counter() - w) / times, float(value)
-base = memory("VmRSS")
-try:
-    with open("/proc/self/clear_refs", "w") as f:
-        f.write("5")  # forget the peak of the setup
-except OSError:
-    pass
-run(1)  # warm: lazy imports and caches
-first = run(1)
-try:
-    number = version(job["package"]) if job["package"] else ""
-except PackageNotFoundError:
-    number = ""
-answer(version=number, seconds=first[1], python=sys.version.split()[0])
+def begin(job):
+    global code, base
+    exec(job["setup"], space)
+    code = compile(job["statement"], "statement", "eval")
+    base = memory("VmRSS")
+    try:
+        with open("/proc/self/clear_refs", "w") as f:
+            f.write("5")  # forget the peak of the setup
+    except OSError:
+        pass
+    run(1)  # warm: lazy imports and caches
+    first = run(1)
+    try:
+        number = version(job["package"]) if job["package"] else ""
+    except PackageNotFoundError:
+        number = ""
+    answer(version=number, seconds=first[1], python=sys.version.split()[0])
+begin(job)
 for line in sys.stdin:
+    if line[0] == "{":
+        begin(json.loads(line))
+        continue
     c, w, value = run(int(line))
     answer(cpu_s=c, wall_s=w, value=value, base_mb=base, peak_mb=memory("VmHWM"))
 """
@@ -90,6 +96,11 @@ class Worker:
             env={**os.environ, **limits},
             cwd=ROOT,
         )
+        self.begin(who)
+
+    def begin(self, who: Contestant) -> None:
+        """Take up a contestant of the same interpreter; what an earlier one has imported stays."""
+        self.name = who.name
         first = self._ask(json.dumps({"setup": who.setup, "statement": who.statement, "package": who.package}))
         self.version, self.python = first["version"], first["python"]
         self._times = max(1, min(200, int(LEAST / max(first["seconds"], 1e-6))))
@@ -118,10 +129,15 @@ def race(contestants: list[Contestant], *, rounds: int = 5, threads: int = 1) ->
     workers: list[Worker] = []
     try:
         workers.extend(Worker(who, threads) for who in contestants)
-        turns = [[w.run() for w in workers] for _ in range(rounds)]
+        return rows_of(workers, rounds)
     finally:
         for w in workers:
             w.close()
+
+
+def rows_of(workers: list[Worker], rounds: int) -> list[dict[str, Any]]:
+    """What the workers that stand ready cost, in turns."""
+    turns = [[w.run() for w in workers] for _ in range(rounds)]
     rows = []
     for i, w in enumerate(workers):
         mine = [turn[i] for turn in turns]

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from harness import Contestant, race, save
+from harness import Contestant, Worker, rows_of, save
 from PIL import Image
 from skimage import data
 
@@ -135,15 +135,35 @@ def pictures(size: str, folder: str) -> str:
     return file
 
 
-def contest(name: str, metric: Metric, size: str, file: str, threads: int, python: str) -> list[dict[str, Any]]:
-    pixels = PIXELS.format(file=file, threads=threads)
-    call = metric.setup or f"from assay.catalog import get\nf = get({name!r})\n"
-    takes = "f(a)" if name in ("niqe-assay", "piqe") else "f(a, ref=b)"
-    them = [Contestant("assay", sys.executable, pixels + call, metric.statement or takes, "assay")]
-    there = [p for p in metric.peers if size in p.sizes]
-    them += [Contestant(p.name, python, pixels + p.setup.format(threads=threads), p.statement, p.package) for p in there]
-    large = size != "512x512"
-    return race(them, rounds=(1 if large else LONG) if any(p.slow for p in there) else 3 if large else 7, threads=threads)
+class Field:
+    """One process for each library at one size and number of threads: importing them takes longer than most races."""
+
+    def __init__(self, size: str, threads: int, folder: str, python: str) -> None:
+        self._size, self._threads, self._python = size, threads, python
+        self._pixels = PIXELS.format(file=pictures(size, folder), threads=threads)
+        self._workers: dict[str, Worker] = {}
+
+    def race(self, name: str, metric: Metric) -> list[dict[str, Any]]:
+        call = metric.setup or f"from assay.catalog import get\nf = get({name!r})\n"
+        takes = "f(a)" if name in ("niqe-assay", "piqe") else "f(a, ref=b)"
+        there = [p for p in metric.peers if self._size in p.sizes]
+        ready = [self._ready(Contestant("assay", sys.executable, self._pixels + call, metric.statement or takes, "assay"))]
+        for p in there:
+            setup = self._pixels + p.setup.format(threads=self._threads)
+            ready.append(self._ready(Contestant(p.name, self._python, setup, p.statement, p.package)))
+        large = self._size != "512x512"
+        return rows_of(ready, (1 if large else LONG) if any(p.slow for p in there) else 3 if large else 5)
+
+    def _ready(self, who: Contestant) -> Worker:
+        if worker := self._workers.get(who.name):
+            worker.begin(who)
+        else:
+            worker = self._workers[who.name] = Worker(who, self._threads)
+        return worker
+
+    def close(self) -> None:
+        for w in self._workers.values():
+            w.close()
 
 
 def summary(cases: dict[str, list[dict[str, Any]]], table: dict[str, Metric]) -> list[dict[str, Any]]:
@@ -184,16 +204,21 @@ def main() -> None:
     cases = json.loads(given.out.read_text("utf-8"))["cases"] if given.out.exists() else {}
     with TemporaryDirectory() as folder:
         for size in given.sizes:
-            file = pictures(size, folder)
-            for name in given.only or table:
-                for threads in given.threads:
+            for threads in given.threads:
+                field = Field(size, threads, folder, given.peers)
+                for name in given.only or table:
                     case = f"{name} {size} {threads} thread{'s' if threads > 1 else ''}"
-                    cases[case] = contest(name, table[name], size, file, threads, given.peers)
+                    cases[case] = field.race(name, table[name])
                     line = summary({case: cases[case]}, table)[0]
-                    print(*(f"{k}={v}" for k, v in line.items() if k not in ("note", "ours_extra_mb")), flush=True)
+                    print(*(f"{k}={v}" for k, v in line.items() if k not in ("note", "limit", "ours_extra_mb")), flush=True)
+                field.close()
+                keep(given.out, cases, table)
+
+
+def keep(path: Path, cases: dict[str, list[dict[str, Any]]], table: dict[str, Metric]) -> None:
     cases = {c: cases[c] for c in sorted(cases, key=lambda c: (list(table).index(c.split()[0]), c))}
     facts = {"summary": summary(cases, table)}
-    save(given.out, what="CPU time of quality metrics of 8-bit colour pictures", cases=cases, threads="as each case says", **facts)
+    save(path, what="CPU time of quality metrics of 8-bit colour pictures", cases=cases, threads="as each case says", **facts)
 
 
 if __name__ == "__main__":

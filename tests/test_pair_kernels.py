@@ -87,5 +87,5 @@ def test_changes_of_window_statistics():
     make = torch.Generator().manual_seed(0)
     a, b = (torch.randn(2, 40, 53, dtype=torch.complex64, generator=make) for _ in range(2))
     a[:, :20, :24] = 3
-    want = changes(a.to(torch.complex128), b.to(torch.complex128))
-    torch.testing.assert_close(changes(a, b).double(), want, rtol=1e-4, atol=1e-4)
+    want = changes([a.to(torch.complex128), b.to(torch.complex128)])
+    torch.testing.assert_close(changes([a, b]).double(), want, rtol=1e-4, atol=1e-4)

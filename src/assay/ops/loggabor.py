@@ -16,8 +16,11 @@ BANDWIDTH = 0.55  # ratio of the radial Gaussian's σ to the centre frequency: a
 SPREAD = pi / ORIENTATIONS / 1.5  # σ of the angular Gaussian
 
 
-def responses(spectra: tuple[Tensor, ...]) -> Iterator[tuple[int, list[Tensor]]]:
-    """The scale, 0 to 4, and what of each N×H×W spectrum (fft2) one filter passes, N×H×W complex, for twenty filters in turn."""
+def responses(spectra: tuple[Tensor, ...]) -> Iterator[tuple[int, Iterator[Tensor]]]:
+    """The scale, 0 to 4, and what of each N×H×W spectrum (fft2) one filter passes, N×H×W complex, for twenty filters in turn.
+
+    They are large: each is made when it is asked for.
+    """
     height, width = spectra[0].shape[-2:]
     octave, angle = _polar(height, width, spectra[0].real)
     radial = [_radial(octave, scale) for scale in range(SCALES)]
@@ -25,7 +28,7 @@ def responses(spectra: tuple[Tensor, ...]) -> Iterator[tuple[int, list[Tensor]]]
     for k in range(ORIENTATIONS):
         angular = _angular(angle, k * pi / ORIENTATIONS)
         for scale in range(SCALES):
-            yield scale, [torch.fft.ifft2(passed(s, radial[scale], angular)) for s in spectra]
+            yield scale, (torch.fft.ifft2(passed(s, radial[scale], angular)) for s in spectra)
 
 
 def _polar(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 P = ParamSpec("P")
 R = TypeVar("R")
-BUDGET = 384 << 20  # bytes: the bricks of a 4K pair that are asked for again soon; more would cost memory and spare little
+BUDGET = 160 << 20  # bytes: grey, the spectra and the small planes of a 4K pair; more would cost memory and spare little
 
 
 class _Memory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable
 from functools import cache
 
 import torch
@@ -39,23 +40,22 @@ def magnitude_moments(z: Tensor) -> Moments:
     return window_moments(blocks(z.abs()), SIDE // STEP)
 
 
-def changes(old: Tensor, new: Tensor) -> Tensor:
+def changes(waves: Iterable[Tensor]) -> Tensor:
     """|Δ deviation| + 2 |Δ skew| + |Δ kurtosis| of the magnitudes of two complex N×H×W in every window, N×h×w."""
-    if not kernels.can(old, new, dtypes=(torch.complex64,)):
-        pairs = zip(*(_statistics(magnitude_moments(z)) for z in (old, new)), strict=True)
-        deviation, skew, kurtosis = ((p - q).abs() for p, q in pairs)
+    old, new = (torch.stack(magnitude_moments(z), 1) for z in waves)  # one after the other: the waves may be large
+    if not kernels.can(old, new, dtypes=(torch.float32,)):
+        deviation, skew, kurtosis = ((p - q).abs() for p, q in zip(_statistics(old), _statistics(new), strict=True))
         return torch.as_tensor(deviation + 2 * skew + kurtosis)
-    a, b = _kernel(old), _kernel(new)
-    out = torch.empty(len(a), *a.shape[2:])
-    for one, two, to in zip(a, b, out, strict=True):
+    out = torch.empty(len(old), *old.shape[2:])
+    for one, two, to in zip(old, new, out, strict=True):
         p, q, r = (kernels.pointer(t) for t in (one, two, to))
         _library().moment_changes(p, q, to.numel(), ROUNDING, 0, to.numel(), r)
     return out
 
 
-def _statistics(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
-    """Deviation, skew and kurtosis of windows."""
-    _, m2, m3, m4 = moments
+def _statistics(moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Deviation, skew and kurtosis of windows, from N×4×h×w moments."""
+    _, m2, m3, m4 = moments.unbind(1)
     varies = m2 > ROUNDING
     some = torch.where(varies, m2, 1)
     return (m2 * (256 / 255)).sqrt(), torch.where(varies, m3 / some**1.5, 0), torch.where(varies, m4 / some.square(), 0)

@@ -20,6 +20,7 @@ SENSITIVITY = (((1.0, 0.0047),), ((1.0, 0.0053),), ((34.1, 0.04), (13.5, 0.025))
 WIDEST = 0.04
 COLOUR_POWER, FEATURE_POWER = 0.7, 0.5  # q_c and q_f
 KNEE, SHARE = 0.4, 0.95  # p_c and p_t: where large differences of colour start to be squeezed, and to what
+ROWS = 96  # so few that the planes at work stay near the processor, against a halo of ten
 FEATURE = 0.082  # degrees, the width of an edge
 
 
@@ -60,7 +61,7 @@ def _differences(x: Tensor, ref: Tensor, ppd: float) -> list[Tensor]:
         raise BadInput(f"pixels_per_degree must lie in 1 to 200; got {ppd}.")
     x, ref = check.images(x=x, ref=ref, keep_uint8=True)
     halo = max(_reach(ppd), ceil(3 * _width(ppd)))
-    return [_strip(a, b, ppd, halo) for a, b in strips(x, ref, halo=halo)]
+    return [_strip(a, b, ppd, halo) for a, b in strips(x, ref, halo=halo, rows=ROWS)]
 
 
 def _strip(a: Tensor, b: Tensor, ppd: float, halo: int) -> Tensor:

@@ -114,7 +114,7 @@ def _appearance(x: Tensor, ref: Tensor) -> Tensor:
     spectra = torch.fft.fft2(ref), torch.fft.fft2(x)
     change = torch.zeros((), dtype=x.dtype, device=x.device)
     for scale, waves in responses(spectra):
-        change = change + SCALE_WEIGHTS[scale] * changes(*waves)
+        change = change + SCALE_WEIGHTS[scale] * changes(waves)
     top, left = (s - 2 * SIDE - 1 for s in x.shape[1:])
     squares = _inside(change.square(), x).double()
     rows, columns = (_pixels(n, squares.shape[d], squares) for d, n in ((1, top), (2, left)))
