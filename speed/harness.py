@@ -87,6 +87,7 @@ class Worker:
 
     def __init__(self, who: Contestant, threads: int) -> None:
         limits = {f"{n}_NUM_THREADS": str(threads) for n in ("OMP", "MKL", "OPENBLAS", "NUMBA", "RAYON")}
+        limits["OMP_WAIT_POLICY"] = "PASSIVE"  # a thread that waits sleeps; spinning is no work, and would be counted
         self.name = who.name
         self._process = subprocess.Popen(
             [who.python, "-W", "ignore", "-c", WORKER],

@@ -211,8 +211,8 @@ def main() -> None:
                     cases[case] = field.race(name, table[name])
                     line = summary({case: cases[case]}, table)[0]
                     print(*(f"{k}={v}" for k, v in line.items() if k not in ("note", "limit", "ours_extra_mb")), flush=True)
+                    keep(given.out, cases, table)
                 field.close()
-                keep(given.out, cases, table)
 
 
 def keep(path: Path, cases: dict[str, list[dict[str, Any]]], table: dict[str, Metric]) -> None:
