@@ -63,11 +63,15 @@ def summary(together: list[dict[str, Any]], alone: list[dict[str, Any]]) -> dict
     for how in dict.fromkeys(r["how"] for r in together):
         (one,), many = ([r for r in rows if r["how"] == how] for rows in (together, alone))
         total = sum(r["cpu_ms"] for r in many)
+        reading = min(r["cpu_ms"] for r in many) if how == "files" else 0.0  # that of the cheapest metric is nearly all reading
         same = one["values"] == {k: v for r in many for k, v in r["values"].items()}
         facts[how] = {
             "together_ms": one["cpu_ms"],
             "sum_of_single_calls_ms": round(total),
             "ratio": round(one["cpu_ms"] / total, 3),
+            "reading_ms": reading,
+            "own_work_ms": round(total - reading * len(many)),
+            "own_work_at_which_the_ratio_is_0.6_ms": round((0.6 * len(many) - 1) * reading / 0.4),
             "same_values": same,
             "errors": one["errors"],
             "metrics": len(many),
