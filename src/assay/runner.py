@@ -39,6 +39,7 @@ from assay.types import (
     Result,
     ScoreCard,
 )
+from assay.words.tell import tell
 
 Source: TypeAlias = str | Path | NDArray[Any] | Tensor | Picture
 Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
@@ -222,12 +223,12 @@ def _job(files: list[Source | Pair], options: _Options) -> list[Item]:
         pictures, references = [p for _, p, _ in group], [r for _, _, r in group]
         with remembering():
             columns = [_answers(t, pictures, references, options) for t in options.tasks]
-        for (place, _, _), answers in zip(group, zip(*columns, strict=True), strict=True):
-            items[place] = _item(items[place], answers, options)
+        for (place, x, ref), answers in zip(group, zip(*columns, strict=True), strict=True):
+            items[place] = _item(items[place], answers, options, x, ref)
     return items
 
 
-def _item(item: Item, answers: Iterable[Result | Failure], options: _Options) -> Item:
+def _item(item: Item, answers: Iterable[Result | Failure], options: _Options, x: Picture, ref: Picture | None) -> Item:
     answers = tuple(answers)
     results = tuple(a for a in answers if isinstance(a, Result))
     errors = tuple(a for a in answers if isinstance(a, Failure))
@@ -235,12 +236,21 @@ def _item(item: Item, answers: Iterable[Result | Failure], options: _Options) ->
     if not options.verdicts:
         return item
     silent = tuple(e for e in errors if e.kind == "CannotAssess" and "file" in _takes(e.what))
-    return replace(
+    item = replace(
         item,
         errors=tuple(e for e in item.errors if e not in silent),
-        quality=verdict.quality(results, item.media.width * item.media.height if item.media else 0),
+        quality=verdict.quality(results),
         origin=verdict.origin(results, tuple(e.says for e in silent)),
     )
+    return replace(item, description=tell(item, lambda result: _map(result, x, ref, options)))
+
+
+def _map(result: Result, x: Picture, ref: Picture | None, options: _Options) -> Tensor | None:
+    """A result's map, drawn now where the run as a whole asked for none."""
+    t = next(t for t in options.tasks if t.name == result.name)
+    if result.map is not None or map_of(t.fn) is None:
+        return result.map
+    return _apply(t, [x], [ref], maps=True, device=options.device)[0].map
 
 
 def _takes(name: str) -> Sequence[str]:
