@@ -90,7 +90,8 @@ def inspect(paths: tuple[str, ...], **options: Any) -> None:
 def run(names: str, paths: tuple[str, ...], ref: str | None, **options: Any) -> None:
     """Score PATHS with NAMES, separated by commas: psnr,ssim:variant=box,niqe-assay.
 
-    Metrics with and without a reference may be mixed; `assay list` shows them.
+    Metrics with and without a reference may be mixed; `assay list` shows them. all-fr and all-nr are all of the quality room
+    that take a reference, and that take none.
     """
     raise Exit(_work(tuple(n.strip() for n in names.split(",") if n.strip()), paths, ref, options, verdicts=False))
 
@@ -99,9 +100,9 @@ def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, optio
     from assay.io.find import find, pair
     from assay.report.sinks import Sinks, failed
     from assay.runner import run as assess_all
-    from assay.runner import task
+    from assay.runner import tasks as tasks_of
 
-    tasks = [task(n) for n in names]
+    tasks = tasks_of(names)
     if ref is None and (needing := [t.name for t in tasks if "reference" in t.fn.card.takes]):
         raise BadInput(f"a reference is needed for {' and '.join(needing)}: add --ref FILE or --ref FOLDER.")
     files: list[Any] = list(pair(paths, ref)) if ref is not None else list(find(paths))

@@ -25,6 +25,7 @@ from torch import Tensor
 from assay import verdict
 from assay.catalog import Carded, get, index, map_of, nearest
 from assay.io.decode import from_array, read
+from assay.ops.shared import remembering
 from assay.types import (
     AlterCard,
     AssayError,
@@ -97,6 +98,24 @@ def _value(knob: str, text: str, default: object) -> object:
     return text
 
 
+ALL = {"all-fr": ["image", "reference"], "all-nr": ["image"]}  # what the metrics of each take
+
+
+def tasks(algorithms: Iterable[Algorithm]) -> tuple[Task, ...]:
+    """Every algorithm as a task. "all-fr" and "all-nr" stand for the quality metrics with and without a reference that need
+    nothing but this package; what was named before is not repeated.  Raises BadInput with the nearest names."""
+    found: dict[str, Task] = {}
+    for a in algorithms:
+        for t in map(task, _quality(ALL[a]) if isinstance(a, str) and a in ALL else (a,)):
+            found.setdefault(t.identity, t)
+    return tuple(found.values())
+
+
+def _quality(takes: list[str]) -> list[str]:
+    rows = {name: row for name, row in index().items() if row["at"].startswith("assay.quality.") and row["takes"] == takes}
+    return [name for name, row in rows.items() if not row["needs"] and not any(w["url"] for w in row["weights"])]
+
+
 def offline() -> tuple[str, ...]:
     """The algorithms that answer about one file with nothing but this package: what `inspect` runs."""
     return tuple(
@@ -138,6 +157,7 @@ def run(
 ) -> Iterator[Item]:
     """Assess every source with every algorithm; yields one Item per source, in the order of the sources.
 
+    algorithms: names, "all-fr" and "all-nr" among them, functions or tasks; what they have in common is computed once.
     sources: paths, arrays or tensors, or (source, reference) pairs.
     maps: also compute the maps of the algorithms that draw one.
     verdicts: fuse the results into Item.quality and Item.origin.
@@ -149,10 +169,10 @@ def run(
 
     A file that fails becomes an Item with `errors`; nothing here raises for one file's sake.
     """
-    tasks = tuple(task(a) for a in algorithms)
-    if not tasks:
+    wanted = tasks(algorithms)
+    if not wanted:
         raise BadInput("no algorithm was named; `assay list` shows all.")
-    options = _Options(tasks, maps, verdicts, keep_pictures, reuse, device, decoding)
+    options = _Options(wanted, maps, verdicts, keep_pictures, reuse, device, decoding)
     size = batch or (1 if device == "cpu" else 16)
     workers = workers or os.cpu_count() or 1
     stream = iter(sources)
@@ -201,7 +221,8 @@ def _job(files: list[Source | Pair], options: _Options) -> list[Item]:
         items.append(item)
     for group in _same_shape(loaded):
         pictures, references = [p for _, p, _ in group], [r for _, _, r in group]
-        columns = [_answers(t, pictures, references, options) for t in options.tasks]
+        with remembering():
+            columns = [_answers(t, pictures, references, options) for t in options.tasks]
         for (place, x, ref), answers in zip(group, zip(*columns, strict=True), strict=True):
             items[place] = _item(items[place], answers, options, x, ref)
     return items

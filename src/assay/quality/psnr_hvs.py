@@ -8,8 +8,8 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.ops.colour import grey
 from assay.ops.hvs import BLOCK, hvs_error
+from assay.ops.luma import levels
 from assay.ops.mse import decibel
 from assay.types import Scale, ScoreCard
 
@@ -38,5 +38,5 @@ def psnr_hvs(x: Tensor, *, ref: Tensor) -> Tensor:
     >>> round(float(psnr_hvs(x + 1, ref=x)), 2)
     44.0
     """
-    x, ref = (grey(t) for t in check.images(x=x, ref=ref, min_side=BLOCK))
+    x, ref = (levels(t) for t in check.images(x=x, ref=ref, min_side=BLOCK, keep_uint8=True))
     return decibel(hvs_error(x, ref, masked=False)).to(x.dtype)

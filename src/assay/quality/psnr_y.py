@@ -11,6 +11,7 @@ from torch import Tensor
 from assay import check
 from assay.catalog import carded
 from assay.ops.mse import decibel
+from assay.ops.pairs import products
 from assay.types import BadInput, Scale, ScoreCard
 
 Luma = Literal["studio", "full"]
@@ -46,8 +47,11 @@ def psnr_y(x: Tensor, *, ref: Tensor, luma: Luma = "studio") -> Tensor:
     """
     if luma not in WEIGHTS:
         raise BadInput(f"luma must be studio or full; got {luma!r}.")
-    x, ref = check.images(x=x, ref=ref)
-    weights = torch.tensor(WEIGHTS[luma], dtype=x.dtype, device=x.device)
+    x, ref = check.images(x=x, ref=ref, keep_uint8=True)
+    weights = torch.tensor(WEIGHTS[luma], dtype=torch.float64 if x.dtype == torch.uint8 else x.dtype, device=x.device)
+    if x.dtype == torch.uint8:  # whole numbers, so that nothing is lost where the terms cancel
+        weights = weights if x.shape[1] == 3 else weights.sum().view(1)
+        return decibel(weights @ products(x, ref) @ weights).float()
     d = x - ref  # luma is linear: that of the difference is the difference of the lumas
     y = torch.einsum("nchw,c->nhw", d, weights) if d.shape[1] == 3 else d[:, 0] * weights.sum()
     return decibel(y.square().mean(dim=(1, 2)))
