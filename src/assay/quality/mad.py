@@ -9,6 +9,8 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
+from assay.ops.colourspaces import power
+from assay.ops.gradients import root
 from assay.ops.loggabor import filters
 from assay.ops.luma import levels
 from assay.ops.windowstats import SIDE, STEP, Moments, blocks, box_sums, magnitude_moments, window_moments
@@ -28,6 +30,7 @@ ROUNDING = 1e-8  # squared grey levels: a window that varies less is flat, and h
         name="mad",
         version="1",
         takes=("image", "reference"),
+        differentiable=True,
         scale=Scale(worst=inf, best=0, usual=(200, 0)),
         paper="Larson & Chandler 2010, doi:10.1117/1.3267105",
         min_side=36,  # windows of 16 pixels whose outermost 16 pixels are left out
@@ -55,8 +58,10 @@ def mad(x: Tensor, *, ref: Tensor, rounded: bool = False) -> Tensor:
 
 def _distance(x: Tensor, ref: Tensor) -> Tensor:
     seen, changed = _visible(x, ref), _appearance(x, ref)
+    some = (seen > 0) & (changed > 0)  # no error: 0, with gradient 0
+    seen, changed = torch.where(some, seen, 1), torch.where(some, changed, 1)
     share = 1 / (1 + BETA1 * seen**BETA2)
-    return changed ** (1 - share) * seen**share
+    return torch.where(some, changed ** (1 - share) * seen**share, 0)
 
 
 def _visible(x: Tensor, ref: Tensor) -> Tensor:
@@ -65,26 +70,28 @@ def _visible(x: Tensor, ref: Tensor) -> Tensor:
     bright, error = _as_seen(ref, filters), _as_seen(x, filters) - _as_seen(ref, filters)
     parts = blocks(bright)
     mean = window_moments(parts, 4)[0]
-    contrast = window_moments(blocks(error), 4)[1].mul(256 / 255).sqrt() / mean  # sample deviations, as in ical_std.c
-    masking = _quietest(parts, mean) / mean
-    beyond = contrast.log() - masking.log().clamp(min=THRESHOLD)
-    mask = torch.where(mean < DARK, 0, beyond.clamp(min=0))
+    seen = mean >= DARK
+    mean = torch.where(seen, mean, 1)
+    contrast = root(window_moments(blocks(error), 4)[1].mul(256 / 255)) / mean  # sample deviations, as in ical_std.c
+    masking = (_quietest(parts, mean) / mean).clamp(min=exp(THRESHOLD))
+    seen = seen & (contrast > masking)
+    mask = torch.where(seen, torch.where(seen, contrast, 1).log() - masking.log(), 0)
     energy = box_sums((x - ref).square(), SIDE) / SIDE**2  # of pixels i-7 … i+8 around i
     top, left = (s - 2 * SIDE - 1 for s in x.shape[1:])
     energy = energy[:, SIDE - 7 : SIDE - 7 + top, SIDE - 7 : SIDE - 7 + left].square()
     mask = _inside(mask.square(), x).repeat_interleave(STEP, 1).repeat_interleave(STEP, 2)[:, :top, :left]
-    return VISIBLE * (mask * energy).mean((1, 2), dtype=torch.float64).sqrt()
+    return VISIBLE * root((mask * energy).mean((1, 2), dtype=torch.float64))
 
 
 def _quietest(parts: Moments, like: Tensor) -> Tensor:
     """The least deviation of the four 8×8 windows at 0 and 4 pixels from each window's corner, as ical_std.c takes it."""
-    deviation = window_moments(parts, 2)[1].mul(64 / 63).sqrt()
+    deviation = root(window_moments(parts, 2)[1].mul(64 / 63))
     h, w = like.shape[1:]
     return torch.stack([deviation[:, i : i + h, j : j + w] for i in (0, 1) for j in (0, 1)]).amin(0)
 
 
 def _as_seen(y: Tensor, filters: Tensor) -> Tensor:
-    seen: Tensor = torch.fft.irfft2(torch.fft.rfft2(LIGHT * y**GAMMA) * filters, s=y.shape[-2:])
+    seen: Tensor = torch.fft.irfft2(torch.fft.rfft2(LIGHT * power(y, GAMMA)) * filters, s=y.shape[-2:])
     return seen
 
 
@@ -120,7 +127,7 @@ def _appearance(x: Tensor, ref: Tensor) -> Tensor:
     top, left = (s - 2 * SIDE - 1 for s in x.shape[1:])
     squares = _inside(change.square(), x).double()
     rows, columns = (_pixels(n, squares.shape[d], squares) for d, n in ((1, top), (2, left)))
-    return ((squares * rows[:, None] * columns).sum((1, 2)) / (top * left)).sqrt()
+    return root((squares * rows[:, None] * columns).sum((1, 2)) / (top * left))
 
 
 def _statistics(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
@@ -128,7 +135,7 @@ def _statistics(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
     _, m2, m3, m4 = moments
     varies = m2 > ROUNDING
     some = torch.where(varies, m2, 1)
-    return (m2 * (256 / 255)).sqrt(), torch.where(varies, m3 / some**1.5, 0), torch.where(varies, m4 / some.square(), 0)
+    return root(m2 * (256 / 255)), torch.where(varies, m3 / some**1.5, 0), torch.where(varies, m4 / some.square(), 0)
 
 
 def _inside(windows: Tensor, x: Tensor) -> Tensor:
