@@ -20,6 +20,7 @@ from assay.types import BadInput, CannotAssess, Scale, ScoreCard
         differentiable=True,
         scale=Scale(worst=inf, best=0, usual=(10, 0)),
         paper="Wald 2000, Quality of high resolution synthesised images: is there a simple criterion?",
+        map="ergas_map",
     )
 )
 def ergas(x: Tensor, *, ref: Tensor, ratio: float = 4) -> Tensor:
@@ -36,9 +37,13 @@ def ergas(x: Tensor, *, ref: Tensor, ratio: float = 4) -> Tensor:
     """
     if not ratio > 0:
         raise BadInput(f"ratio must be above 0; got {ratio}.")
+    return 100 / ratio * power(ergas_map(x, ref=ref).mean((1, 2)), 0.5)
+
+
+def ergas_map(x: Tensor, *, ref: Tensor) -> Tensor:
+    """Squared error of every pixel over the squared mean of its channel, N×H×W, mean over the channels; 0 is equal."""
     x, ref = check.images(x=x, ref=ref)
-    mean = ref.mean(dim=(2, 3))
+    mean = ref.mean(dim=(2, 3), keepdim=True)
     if bool((mean <= 0).any()):
         raise CannotAssess("ERGAS divides by the mean of every channel of ref, and one is black.")
-    relative = (x - ref).square().mean(dim=(2, 3)) / mean.square()
-    return 100 / ratio * power(relative.mean(1), 0.5)
+    return ((x - ref) / mean).square().mean(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import exp, inf, log
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from assay import check
@@ -34,6 +35,7 @@ ROUNDING = 1e-8  # squared grey levels: a window that varies less is flat, and h
         scale=Scale(worst=inf, best=0, usual=(200, 0)),
         paper="Larson & Chandler 2010, doi:10.1117/1.3267105",
         min_side=36,  # windows of 16 pixels whose outermost 16 pixels are left out
+        map="mad_map",
     )
 )
 def mad(x: Tensor, *, ref: Tensor, rounded: bool = False) -> Tensor:
@@ -56,8 +58,33 @@ def mad(x: Tensor, *, ref: Tensor, rounded: bool = False) -> Tensor:
     return torch.cat(scores).to(torch.float32 if x.dtype == torch.uint8 else x.dtype)
 
 
-def _distance(x: Tensor, ref: Tensor) -> Tensor:
+def mad_map(x: Tensor, *, ref: Tensor, rounded: bool = False) -> Tensor:
+    """The distance of every fourth pixel's surroundings, N×h×w, without the outermost 16 pixels: 0 is equal, bright is damaged.
+
+    How much the visible error and the changed appearance count is decided by the whole picture.
+    """
+    x, ref = check.images(x=x, ref=ref, min_side=36, keep_uint8=True)
+    a, b = levels(x, rounded)[:, 0], levels(ref, rounded)[:, 0]
+    return torch.cat([_places(a[i : i + 1], b[i : i + 1]) for i in range(len(a))])
+
+
+def _places(x: Tensor, ref: Tensor) -> Tensor:
     seen, changed = _visible(x, ref), _appearance(x, ref)
+    share = 1 / (1 + BETA1 * _pooled(seen) ** BETA2)
+    near = F.avg_pool2d(seen, STEP, ceil_mode=True)
+    return changed.sqrt() ** (1 - share) * near.sqrt() ** share
+
+
+def _pooled(squares: Tensor, weights: Tensor | None = None) -> Tensor:
+    """The root of the mean."""
+    squares = squares.double()
+    return root(squares.mean((1, 2)) if weights is None else (squares * weights).sum((1, 2)) / weights.sum())
+
+
+def _distance(x: Tensor, ref: Tensor) -> Tensor:
+    changes = _appearance(x, ref)
+    rows, columns = (_pixels(n - 2 * SIDE - 1, changes.shape[d], changes.double()) for d, n in ((1, x.shape[1]), (2, x.shape[2])))
+    seen, changed = _pooled(_visible(x, ref)), _pooled(changes, rows[:, None] * columns)
     some = (seen > 0) & (changed > 0)  # no error: 0, with gradient 0
     seen, changed = torch.where(some, seen, 1), torch.where(some, changed, 1)
     share = 1 / (1 + BETA1 * seen**BETA2)
@@ -65,7 +92,7 @@ def _distance(x: Tensor, ref: Tensor) -> Tensor:
 
 
 def _visible(x: Tensor, ref: Tensor) -> Tensor:
-    """How much of the error can be found: local error energy, where its contrast is not masked by that of the picture."""
+    """How much of the error can be found, squared: local error energy, where its contrast is not masked by that of the picture."""
     filters = _sensitivity(ref)
     bright, error = _as_seen(ref, filters), _as_seen(x, filters) - _as_seen(ref, filters)
     parts = blocks(bright)
@@ -80,7 +107,7 @@ def _visible(x: Tensor, ref: Tensor) -> Tensor:
     top, left = (s - 2 * SIDE - 1 for s in x.shape[1:])
     energy = energy[:, SIDE - 7 : SIDE - 7 + top, SIDE - 7 : SIDE - 7 + left].square()
     mask = _inside(mask.square(), x).repeat_interleave(STEP, 1).repeat_interleave(STEP, 2)[:, :top, :left]
-    return VISIBLE * root((mask * energy).mean((1, 2), dtype=torch.float64))
+    return VISIBLE**2 * mask * energy
 
 
 def _quietest(parts: Moments, like: Tensor) -> Tensor:
@@ -117,17 +144,14 @@ def _csf(down: Tensor, right: Tensor) -> Tensor:
 
 
 def _appearance(x: Tensor, ref: Tensor) -> Tensor:
-    """How much local statistics of log-Gabor responses have changed."""
+    """How much local statistics of log-Gabor responses have changed, squared."""
     spectra = torch.fft.fft2(ref), torch.fft.fft2(x)
     change = torch.zeros((), dtype=x.dtype, device=x.device)
     for scale, passed in filters(x.shape[1], x.shape[2], x):
         old, new = (_statistics(magnitude_moments(torch.fft.ifft2(s * passed))) for s in spectra)
         for weight, p, q in zip((1, 2, 1), old, new, strict=True):
             change = change + weight * SCALE_WEIGHTS[scale] * (p - q).abs()
-    top, left = (s - 2 * SIDE - 1 for s in x.shape[1:])
-    squares = _inside(change.square(), x).double()
-    rows, columns = (_pixels(n, squares.shape[d], squares) for d, n in ((1, top), (2, left)))
-    return root((squares * rows[:, None] * columns).sum((1, 2)) / (top * left))
+    return _inside(change.square(), x)
 
 
 def _statistics(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
