@@ -156,6 +156,6 @@ def test_scores_without_a_reference_rank_damage(name, photo):
     assert not dict(ranked(name, tensor(photo[:256, 128:384])))
 
 
-@pytest.mark.parametrize("name", [n for n in SCORES if n not in PAIRS and n != "banding"])  # this part of the photo has no gradient
+@pytest.mark.parametrize("name", ALONE)
 def test_scores_without_a_reference_rank_damage_to_a_lossless_photo(name, data):
     assert not dict(ranked(name, load(found(data / "pristine/kodak/kodim08.png"))[..., 100:356, 200:456]))
