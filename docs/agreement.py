@@ -62,7 +62,8 @@ def rows(data: Path) -> Iterator[Row]:
             ours = float(fn(x, **given, **knobs)[0])
             name = ":".join((file.stem, *(f"{k}={v}" for k, v in knobs.items())))
             want = inf if case["want"] == "Infinity" else float(case["want"])
-            yield Row(name, case["picture"], ours, want, case.get("tool", held["tool"]).replace("|", "\\|"), case["atol"], case.get("why", ""))
+            source = case.get("tool", held["tool"]).replace("|", "\\|")
+            yield Row(name, case["picture"], ours, want, source, case["atol"], case.get("why", ""))
 
 
 def summary(all_: list[Row]) -> Iterator[str]:
