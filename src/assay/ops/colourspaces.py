@@ -89,9 +89,12 @@ def delta_e00(one: Tensor, two: Tensor) -> Tensor:
     dl, dc, dh = l2 - l1, c2 - c1, 2 * power(c1 * c2, 0.5) * torch.sin(torch.deg2rad(turn) / 2)
     light, c = (l1 + l2) / 2 - 50, (c1 + c2) / 2
     t = sum((k * torch.cos(torch.deg2rad(n * middle + at)) for k, n, at in HUES), torch.ones_like(middle))
-    dl, dc, dh = dl / (1 + 0.015 * light**2 / (20 + light**2).sqrt()), dc / (1 + 0.045 * c), dh / (1 + 0.015 * c * t)
+    sh = 1 + 0.015 * c * t
+    # Where one of the two is grey, the product is 0; it is its slope that counts: from there every hue is as near as any.
+    dh2 = torch.where(coloured, dh * dh, -2 * (a1 * a2 + b1 * b2)) / (sh * sh)
+    dl, dc, dh = dl / (1 + 0.015 * light**2 / (20 + light**2).sqrt()), dc / (1 + 0.045 * c), dh / sh
     twist = -2 * _saturation(c) * torch.sin(pi / 3 * torch.exp(-(((middle - 275) / 25) ** 2)))
-    return power((dl * dl + dc * dc + dh * dh + twist * dc * dh).clamp_min(0), 0.5)
+    return power((dl * dl + dc * dc + dh2 + twist * dc * dh).clamp_min(0), 0.5)
 
 
 def _saturation(c: Tensor) -> Tensor:

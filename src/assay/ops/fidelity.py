@@ -15,6 +15,7 @@ from assay.ops.filters import gaussian, windowed
 SIZES = (17, 9, 5, 3)  # vifp_mscale.m: N = 2^(4-scale+1)+1, σ = N/5
 NOISE = 2.0  # vifp_mscale.m: variance of the visual noise, for pixels in [0, 255]
 EPS = 1e-10  # vifp_mscale.m: variances below this are none
+LITTLE = 1e-3  # nats in a window: half of this is what rounding to 8 bits makes of a flat one
 BAND = 256  # rows of windows whose logarithms a kernel sums together
 
 
@@ -39,6 +40,13 @@ def told(x: Tensor, ref: Tensor) -> Tensor:
             x, ref = (windowed(t, weights)[..., ::2, ::2] for t in (x, ref))
         total = total + torch.stack([v.sum((1, 2, 3), dtype=torch.float64) for v in _logarithms(x, ref, weights)], 1)
     return total
+
+
+def finest(x: Tensor, ref: Tensor) -> Tensor:
+    """The share of what ref tells that x still tells, in every window of the finest scale, N×(H-16)×(W-16); 1 where ref is flat."""
+    kept, told = (v[:, 0] for v in _logarithms(_centred(x), _centred(ref), gaussian(SIZES[0], SIZES[0] / 5)))
+    some = told > LITTLE
+    return torch.where(some, kept / torch.where(some, told, 1), 1)
 
 
 def _centred(x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from functools import cache
 
 import torch
@@ -32,16 +33,25 @@ STRENGTH = 32.0  # Ponomarenko 2007: what the masking energy of a block is divid
 
 
 def hvs_error(x: Tensor, ref: Tensor, *, masked: bool) -> Tensor:
-    """The weighted mean squared error over all whole blocks of N×1×H×W float grey in 0..255; N values, of 1 for white.
+    """The weighted mean squared error over all whole blocks of N×1×H×W float grey in 0..255; N float64 values, of 1 for white.
 
-    `masked`: less what the detail of the block hides (PSNR-HVS-M), else all of it (PSNR-HVS).
-    Differentiable; without gradients a kernel finds both at once.
+    Differentiable; without gradients a kernel finds both errors at once.
     """
     if kernels.can(x, ref, dtypes=(torch.float32,)):
         return _kernel(x, ref)[:, int(masked)]
+    total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    for errors in hvs_errors(x, ref, masked=masked):
+        total = total + errors.double().sum((1, 2))
+    return total / ((x.shape[2] // BLOCK) * (x.shape[3] // BLOCK))
+
+
+def hvs_errors(x: Tensor, ref: Tensor, *, masked: bool) -> Iterator[Tensor]:
+    """The same of each block: strips of N×rows×columns, from top to bottom.
+
+    `masked`: less what the detail of the block hides (PSNR-HVS-M), else all of it (PSNR-HVS).
+    """
     h, w = x.shape[2] // BLOCK * BLOCK, x.shape[3] // BLOCK * BLOCK
     step = torch.tensor(JPEG, dtype=x.dtype, device=x.device)
-    total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     for top in range(0, h, ROWS):
         a, b = (t[:, 0, top : min(top + ROWS, h), :w] for t in (x, ref))
         da, db = block_dct(a), block_dct(b)
@@ -49,8 +59,7 @@ def hvs_error(x: Tensor, ref: Tensor, *, masked: bool) -> Tensor:
         if masked:
             hidden = torch.maximum(_masking(a, da, step), _masking(b, db, step))[..., None, None] * (step / HIDES) ** 2
             d = _seen(d, hidden)
-        total = total + (d * SEEN / step).square().double().sum((1, 2, 3, 4))
-    return total / (255**2 * h * w)
+        yield (d * (SEEN / 255) / step).square().mean((3, 4))
 
 
 @shared

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from assay import kernels
+from assay.ops.gradients import root
 
 SIDE, STEP = 16, 4
 ROUNDING = 1e-8  # squared grey levels: a window that varies less is flat, and has neither skew nor kurtosis
@@ -58,7 +59,7 @@ def _statistics(moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     _, m2, m3, m4 = moments.unbind(1)
     varies = m2 > ROUNDING
     some = torch.where(varies, m2, 1)
-    return (m2 * (256 / 255)).sqrt(), torch.where(varies, m3 / some**1.5, 0), torch.where(varies, m4 / some.square(), 0)
+    return root(m2 * (256 / 255)), torch.where(varies, m3 / some**1.5, 0), torch.where(varies, m4 / some.square(), 0)
 
 
 def blocks(x: Tensor) -> Moments:

@@ -34,6 +34,7 @@ def banding(x: Tensor) -> Tensor:
     """Banding: the share of the picture where a gradient has become a staircase of flat bands.
 
     x: N×C×H×W, sRGB; float in [0, 1], or uint8; 16 pixels at least.
+    Not differentiable: it counts steps, flat pixels and crossings.
     Returns N scores in % of area. A cell (1/8 of the shorter side, or a square of four) is banded when most of it
     is flat, when small steps (1.1 to 20 of 255) with two flat pixels on each side cross its rows or columns 1.2 times or more, and
     when they climb one way. A plain 8-bit gradient, with steps of 1, is not counted; bands that grain has frayed are

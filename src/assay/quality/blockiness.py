@@ -33,6 +33,7 @@ def blockiness(x: Tensor) -> Tensor:
     """Blockiness: how much the picture jumps at the borders of 8×8 blocks, beyond what it does beside them.
 
     x: N×C×H×W, sRGB; float in [0, 1], or uint8; 24 pixels at least.
+    Not differentiable: pixels are rounded to 1/64 of an 8-bit step, and busy places are left out by a threshold.
     Returns N scores in 8-bit steps of luma: the extra jump at block borders, mean of both directions. 0: no grid.
     The grid may start anywhere (the best of the 8 phases is taken), so a cropped JPEG reads like the whole. Once
     resized or turned by an odd angle, a grid no longer has a period of 8 and goes unseen.

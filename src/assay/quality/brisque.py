@@ -46,6 +46,7 @@ def brisque(x: Tensor) -> Tensor:
 
     x: N×C×H×W, sRGB; uint8, or float in [0, 1]. Colour becomes luminance as in MATLAB's rgb2gray: rounded where the
     pixels are 8-bit values (also when given as floats), not rounded where they are finer.
+    Not differentiable: the shapes of distributions are looked up on a grid.
     Returns N scores, lower is better; very good and very bad pictures lie outside 0 to 100. Trained on JPEG, JPEG 2000,
     noise, blur and lost packets. Exactly flat pixels have no contrast here, where the released code counts the signs of
     its rounding noise: with less than 1 % of them the two agree to 0.05, with many they may differ by some points.

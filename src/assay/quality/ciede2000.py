@@ -18,6 +18,7 @@ ROWS = 64  # so few that the planes at work stay near the processor
         name="ciede2000",
         version="1",
         takes=("image", "reference"),
+        differentiable=True,
         scale=Scale(worst=100, best=0, unit="ΔE00", usual=(10, 0)),
         paper="Sharma, Wu & Dalal 2005, doi:10.1002/col.20070",
         map="ciede2000_map",
@@ -27,7 +28,7 @@ def ciede2000(x: Tensor, *, ref: Tensor) -> Tensor:
     """CIEDE2000: the mean difference of colour to the eye; 1 is just noticeable between two large patches.
 
     x, ref: N×C×H×W, sRGB; float in [0, 1], or uint8 for 8-bit pixels as they are. Seen under D65, k_L = k_C = k_H = 1.
-    Not a loss: the formula jumps where two hues lie opposite (Sharma 2005), so its gradient need not be its slope.
+    The gradient is right almost everywhere: where two hues lie opposite the formula itself jumps (Sharma 2005), unseen by it.
     Returns N means of ΔE00 over the pixels, 0 when equal.  Raises BadInput.
 
     >>> grey = torch.full((1, 3, 8, 8), 0.5)

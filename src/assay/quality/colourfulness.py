@@ -26,6 +26,7 @@ def colourfulness(x: Tensor) -> Tensor:
     """Colourfulness: how strong and how varied the colours are; 0 is grey, 15 slightly, 45 fairly, 82 highly colourful.
 
     x: N×C×H×W, sRGB; float in [0, 1], or uint8.
+    Not differentiable: pixels are rounded to 1/64 of an 8-bit step.
     Returns N scores: M3 of the paper, √(σ² of red-green + σ² of yellow-blue) + 0.3 √(their squared means), in
     8-bit steps. More is not always better: black-and-white is a choice.
 

@@ -24,6 +24,7 @@ def contrast(x: Tensor) -> Tensor:
     """Contrast: how much of the range from black to white the picture uses, without the extreme 1 % at each end.
 
     x: N×C×H×W, sRGB; float in [0, 1], or uint8.
+    Not differentiable: percentiles are read from a histogram of rounded levels.
     Returns N scores in 8-bit steps: the 99th minus the 1st percentile of luma, 0 for a flat image, 255 at most.
     Fog, haze and a picture taken far too dark read low; a night scene may do so and be right.
 

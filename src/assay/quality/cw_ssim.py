@@ -25,6 +25,7 @@ TINY = 1e-6  # squared grey levels: coefficients below 0.001 are rounding, and e
         scale=Scale(worst=0, best=1, usual=(0.9, 1)),
         paper="Sampat, Wang, Gupta, Bovik & Markey 2009, doi:10.1109/TIP.2009.2025923",
         min_side=64,  # the fourth level must hold a window
+        map="cw_ssim_map",
     )
 )
 def cw_ssim(x: Tensor, *, ref: Tensor) -> Tensor:
@@ -38,13 +39,24 @@ def cw_ssim(x: Tensor, *, ref: Tensor) -> Tensor:
     >>> round(float(cw_ssim(x, ref=x)), 2)
     1.0
     """
+    alike = _similarity(x, ref)
+    return (alike * _centre(alike)).sum((2, 3)).mean(1)
+
+
+def cw_ssim_map(x: Tensor, *, ref: Tensor) -> Tensor:
+    """Similarity in windows of the fourth level, about every eighth pixel, N×h×w, mean over orientations; the middle counts most."""
+    return _similarity(x, ref).mean(1)
+
+
+def _similarity(x: Tensor, ref: Tensor) -> Tensor:
+    """N×8×h×w."""
     x, ref = check.images(x=x, ref=ref, min_side=64, keep_uint8=True)
     a, b = coarse(levels(x)), coarse(levels(ref))
     both = torch.view_as_real(a * b.conj())
     power = torch.view_as_real(a).square().sum(-1) + torch.view_as_real(b).square().sum(-1)
     real, imaginary, power = (box_sums(t, WINDOW) / WINDOW**2 for t in (both[..., 0], both[..., 1], power))
-    alike = (2 * (real.square() + imaginary.square() + TINY**2 / 4).sqrt()) / (power + TINY)
-    return (alike * _centre(alike)).sum((2, 3)).mean(1)
+    alike: Tensor = (2 * (real.square() + imaginary.square() + TINY**2 / 4).sqrt()) / (power + TINY)
+    return alike
 
 
 def _centre(x: Tensor) -> Tensor:

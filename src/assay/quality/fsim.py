@@ -16,7 +16,7 @@ from assay.types import Scale, ScoreCard
         name="fsim",
         version="1",
         takes=("image", "reference"),
-        differentiable=False,
+        differentiable=True,
         scale=Scale(worst=0, best=1, usual=(0.7, 1)),
         paper="Zhang, Zhang, Mou & Zhang 2011, doi:10.1109/TIP.2011.2109730",
         map="fsim_map",

@@ -19,7 +19,7 @@ LAMBDA = 0.03  # how much colour counts
         name="fsimc",
         version="1",
         takes=("image", "reference"),
-        differentiable=False,
+        differentiable=True,
         scale=Scale(worst=0, best=1, usual=(0.7, 1)),
         paper="Zhang, Zhang, Mou & Zhang 2011, doi:10.1109/TIP.2011.2109730",
         map="fsimc_map",

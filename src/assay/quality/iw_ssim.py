@@ -32,6 +32,7 @@ STRIP = 1 << 17  # pixels
         scale=Scale(worst=0, best=1, usual=(0.7, 1)),
         paper="Wang & Li 2011, doi:10.1109/TIP.2010.2092435",
         min_side=176,  # an 11×11 window on the fifth level
+        map="iw_ssim_map",
     )
 )
 def iw_ssim(x: Tensor, *, ref: Tensor) -> Tensor:
@@ -48,6 +49,13 @@ def iw_ssim(x: Tensor, *, ref: Tensor) -> Tensor:
     """
     x, ref = check.images(x=x, ref=ref, min_side=176, keep_uint8=True)
     return torch.cat([_score(a[None], b[None]) for a, b in zip(x, ref, strict=True)])  # alone, so that a batch rounds alike
+
+
+def iw_ssim_map(x: Tensor, *, ref: Tensor) -> Tensor:
+    """Similarity of contrast and structure of the finest band, N×(H-10)×(W-10); 1 is alike, dark is damaged."""
+    x, ref = check.images(x=x, ref=ref, min_side=176, keep_uint8=True)
+    a, b = (laplacian(levels(t), LEVELS, BINOMIAL, "once")[0] / 255 for t in (x, ref))
+    return ssim_each(a, b, structure=True)[:, 0]
 
 
 def _score(x: Tensor, ref: Tensor) -> Tensor:

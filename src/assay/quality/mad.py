@@ -5,10 +5,13 @@ from __future__ import annotations
 from math import exp, inf, log
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
+from assay.ops.colourspaces import power
+from assay.ops.gradients import root
 from assay.ops.loggabor import responses
 from assay.ops.luma import levels
 from assay.ops.windowstats import SIDE, STEP, Moments, blocks, box_sums, changes, window_moments
@@ -27,9 +30,11 @@ BETA1, BETA2 = exp(-2.55 / 3.35), 1 / (log(10) * 3.35)  # Larson & Chandler 2010
         name="mad",
         version="1",
         takes=("image", "reference"),
+        differentiable=True,
         scale=Scale(worst=inf, best=0, usual=(200, 0)),
         paper="Larson & Chandler 2010, doi:10.1117/1.3267105",
         min_side=36,  # windows of 16 pixels whose outermost 16 pixels are left out
+        map="mad_map",
     )
 )
 def mad(x: Tensor, *, ref: Tensor, rounded: bool = False) -> Tensor:
@@ -52,39 +57,68 @@ def mad(x: Tensor, *, ref: Tensor, rounded: bool = False) -> Tensor:
     return torch.cat(scores).to(torch.float32 if x.dtype == torch.uint8 else x.dtype)
 
 
-def _distance(x: Tensor, ref: Tensor) -> Tensor:
+def mad_map(x: Tensor, *, ref: Tensor, rounded: bool = False) -> Tensor:
+    """The distance of every fourth pixel's surroundings, N×h×w, without the outermost 16 pixels: 0 is equal, bright is damaged.
+
+    How much the visible error and the changed appearance count is decided by the whole picture.
+    """
+    x, ref = check.images(x=x, ref=ref, min_side=36, keep_uint8=True)
+    a, b = levels(x, rounded)[:, 0], levels(ref, rounded)[:, 0]
+    return torch.cat([_places(a[i : i + 1], b[i : i + 1]) for i in range(len(a))])
+
+
+def _places(x: Tensor, ref: Tensor) -> Tensor:
     seen, changed = _visible(x, ref), _appearance(x, ref)
+    share = 1 / (1 + BETA1 * _pooled(seen) ** BETA2)
+    near = F.avg_pool2d(seen, STEP, ceil_mode=True)
+    return changed.sqrt() ** (1 - share) * near.sqrt() ** share
+
+
+def _pooled(squares: Tensor, weights: Tensor | None = None) -> Tensor:
+    """The root of the mean."""
+    squares = squares.double()
+    return root(squares.mean((1, 2)) if weights is None else (squares * weights).sum((1, 2)) / weights.sum())
+
+
+def _distance(x: Tensor, ref: Tensor) -> Tensor:
+    changes = _appearance(x, ref)
+    rows, columns = (_pixels(n - 2 * SIDE - 1, changes.shape[d], changes.double()) for d, n in ((1, x.shape[1]), (2, x.shape[2])))
+    seen, changed = _pooled(_visible(x, ref)), _pooled(changes, rows[:, None] * columns)
+    some = (seen > 0) & (changed > 0)  # no error: 0, with gradient 0
+    seen, changed = torch.where(some, seen, 1), torch.where(some, changed, 1)
     share = 1 / (1 + BETA1 * seen**BETA2)
-    return changed ** (1 - share) * seen**share
+    return torch.where(some, changed ** (1 - share) * seen**share, 0)
 
 
 def _visible(x: Tensor, ref: Tensor) -> Tensor:
-    """How much of the error can be found: local error energy, where its contrast is not masked by that of the picture."""
+    """How much of the error can be found, squared: local error energy, where its contrast is not masked by that of the picture."""
     filters = _sensitivity(ref)
     bright = _as_seen(ref, filters)
     error = _as_seen(x, filters) - bright
     parts = blocks(bright)
     mean = window_moments(parts, 4)[0]
-    contrast = window_moments(blocks(error), 4)[1].mul(256 / 255).sqrt() / mean  # sample deviations, as in ical_std.c
-    masking = _quietest(parts, mean) / mean
-    beyond = contrast.log() - masking.log().clamp(min=THRESHOLD)
-    mask = torch.where(mean < DARK, 0, beyond.clamp(min=0))
+    seen = mean >= DARK
+    mean = torch.where(seen, mean, 1)
+    contrast = root(window_moments(blocks(error), 4)[1].mul(256 / 255)) / mean  # sample deviations, as in ical_std.c
+    masking = (_quietest(parts, mean) / mean).clamp(min=exp(THRESHOLD))
+    seen = seen & (contrast > masking)
+    mask = torch.where(seen, torch.where(seen, contrast, 1).log() - masking.log(), 0)
     energy = box_sums((x - ref).square(), SIDE) / SIDE**2  # of pixels i-7 … i+8 around i
     top, left = (s - 2 * SIDE - 1 for s in x.shape[1:])
     energy = energy[:, SIDE - 7 : SIDE - 7 + top, SIDE - 7 : SIDE - 7 + left].square()
     mask = _inside(mask.square(), x).repeat_interleave(STEP, 1).repeat_interleave(STEP, 2)[:, :top, :left]
-    return VISIBLE * (mask * energy).mean((1, 2), dtype=torch.float64).sqrt()
+    return VISIBLE**2 * mask * energy
 
 
 def _quietest(parts: Moments, like: Tensor) -> Tensor:
     """The least deviation of the four 8×8 windows at 0 and 4 pixels from each window's corner, as ical_std.c takes it."""
-    deviation = window_moments(parts, 2)[1].mul(64 / 63).sqrt()
+    deviation = root(window_moments(parts, 2)[1].mul(64 / 63))
     h, w = like.shape[1:]
     return torch.stack([deviation[:, i : i + h, j : j + w] for i in (0, 1) for j in (0, 1)]).amin(0)
 
 
 def _as_seen(y: Tensor, filters: Tensor) -> Tensor:
-    seen: Tensor = torch.fft.irfft2(torch.fft.rfft2(LIGHT * y**GAMMA) * filters, s=y.shape[-2:])
+    seen: Tensor = torch.fft.irfft2(torch.fft.rfft2(LIGHT * power(y, GAMMA)) * filters, s=y.shape[-2:])
     return seen
 
 
@@ -110,15 +144,12 @@ def _csf(down: Tensor, right: Tensor) -> Tensor:
 
 
 def _appearance(x: Tensor, ref: Tensor) -> Tensor:
-    """How much local statistics of log-Gabor responses have changed."""
+    """How much local statistics of log-Gabor responses have changed, squared."""
     spectra = torch.fft.fft2(ref), torch.fft.fft2(x)
     change = torch.zeros((), dtype=x.dtype, device=x.device)
     for scale, waves in responses(spectra):
         change = change + SCALE_WEIGHTS[scale] * changes(waves)
-    top, left = (s - 2 * SIDE - 1 for s in x.shape[1:])
-    squares = _inside(change.square(), x).double()
-    rows, columns = (_pixels(n, squares.shape[d], squares) for d, n in ((1, top), (2, left)))
-    return ((squares * rows[:, None] * columns).sum((1, 2)) / (top * left)).sqrt()
+    return _inside(change.square(), x)
 
 
 def _inside(windows: Tensor, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.ops.gradients import LHM, edges_and_hues, means, step_of
+from assay.ops.gradients import LHM, edges_and_hues, means, root, step_of
 from assay.types import BadInput, Scale, ScoreCard
 
 Variant = Literal["sum", "mult"]
@@ -24,7 +24,7 @@ SIDE = 2  # the deviation needs two values
         name="mdsi",
         version="1",
         takes=("image", "reference"),
-        differentiable=False,
+        differentiable=True,
         scale=Scale(worst=1, best=0, usual=(0.5, 0)),
         paper="Nafchi, Shahkolaei, Hedjam & Cheriet 2016, doi:10.1109/ACCESS.2016.2604042",
         min_side=SIDE,
@@ -43,11 +43,13 @@ def mdsi(x: Tensor, *, ref: Tensor, variant: Variant = "sum") -> Tensor:
     tensor([0.])
     """
     size, turned = _joined(x, ref, variant)
-    size = _power(size, 0.25)
     if bool(turned.any()):
+        size = _power(size, 0.25)
         away = _modulus(size * torch.cos(pi / 4 * turned), size * torch.sin(pi / 4 * turned))
     else:
-        away = (size - size.mean((1, 2), keepdim=True)).abs()
+        half = root(size)
+        quarter = (1 - size) / ((1 + half) * (1 + root(half)))  # 1 - ⁴√size; a mean of exact zeros is 0, one of ones need not be 1
+        away = (quarter - quarter.mean((1, 2), keepdim=True)).abs()
     return _power(away.mean((1, 2)), 0.25)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.ops.gradients import LUMA, YIQ, gradient_deviation, means, root
+from assay.ops.gradients import LUMA, YIQ, gradient_deviation, gradient_map, means, root
 from assay.types import Scale, ScoreCard
 
 WEIGHTS = (0.096, 0.596, 0.289, 0.019)  # Zhang 2017, from the finest scale
@@ -26,6 +26,7 @@ SIDE = 17  # two values a side on the coarsest scale
         scale=Scale(worst=0.5, best=0, usual=(0.2, 0)),
         paper="Zhang, Sander & Bermak 2017, doi:10.1109/ICASSP.2017.7952357",
         min_side=SIDE,
+        map="ms_gmsd_map",
     )
 )
 def ms_gmsd(x: Tensor, *, ref: Tensor, colour: bool = False) -> Tensor:
@@ -53,6 +54,19 @@ def ms_gmsd(x: Tensor, *, ref: Tensor, colour: bool = False) -> Tensor:
         return edges
     trust = 2 / (1 + SPAN * torch.exp(-DECAY * edges)) - 1
     return trust * edges + (1 - trust) * CHROMA * chroma
+
+
+def ms_gmsd_map(x: Tensor, *, ref: Tensor) -> Tensor:
+    """Similarity of the edges, N×H×W, mean over the four scales with the weights of the score; 1 is alike, dark is damaged."""
+    x, ref = check.images(x=x, ref=ref, min_side=SIDE, keep_uint8=True)
+    a, b = (means(t, 1, LUMA) for t in (x, ref))
+    total = torch.zeros_like(a)
+    for scale, weight in enumerate(WEIGHTS):
+        if scale:
+            a, b = _halved(a), _halved(b)
+        alike = gradient_map(a, b, operator="prewitt", constant=T, mask=MASK)
+        total = total + weight * F.interpolate(alike, size=total.shape[2:], mode="nearest")
+    return total[:, 0]
 
 
 def _halved(y: Tensor) -> Tensor:

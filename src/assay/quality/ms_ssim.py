@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
 from assay.ops.colour import grey
 from assay.ops.filters import halved
-from assay.ops.moments import ssim_mean
+from assay.ops.moments import similarity, ssim_mean
 from assay.types import BadInput, Scale, ScoreCard
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang 2003, section 3.2; their sum is 1.0001
@@ -28,6 +29,7 @@ LEAST = 1e-8  # keeps the slope of |v|^w finite at v = 0
         scale=Scale(worst=-1, best=1, usual=(0.6, 1)),
         paper="Wang, Simoncelli & Bovik 2003, doi:10.1109/ACSSC.2003.1292216",
         min_side=SIDE,
+        map="ms_ssim_map",
     )
 )
 def ms_ssim(x: Tensor, *, ref: Tensor, variant: Literal["product", "weighted_sum"] = "product") -> Tensor:
@@ -61,3 +63,14 @@ def ms_ssim(x: Tensor, *, ref: Tensor, variant: Literal["product", "weighted_sum
     if variant == "weighted_sum":
         return ((values * weights).sum(-1) / weights.sum()).mean(1)
     return (values.sign() * values.abs().clamp(min=LEAST) ** weights).prod(-1).mean(1)
+
+
+def ms_ssim_map(x: Tensor, *, ref: Tensor) -> Tensor:
+    """Similarity around every pixel, N×H×W: the five scales, enlarged, in a weighted mean; 1 is alike, dark is damaged."""
+    x, ref = check.images(x=x, ref=ref, min_side=SIDE)
+    size, total = x.shape[2:], torch.zeros(())
+    for i, weight in enumerate(WEIGHTS):
+        alike = similarity(x, ref, structure=i < len(WEIGHTS) - 1).mean(1, keepdim=True)
+        total = total + weight / sum(WEIGHTS) * F.interpolate(alike, size=size, mode="bilinear")
+        x, ref = halved(x), halved(ref)
+    return total[:, 0]

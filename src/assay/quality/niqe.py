@@ -39,6 +39,7 @@ def niqe(x: Tensor) -> Tensor:
 
     x: N×C×H×W, sRGB; uint8, or float in [0, 1]. Colour becomes luminance as in MATLAB's rgb2gray: rounded where the
     pixels are 8-bit values (also when given as floats), not rounded where they are finer.
+    Not differentiable: the shapes of distributions are looked up on a grid.
     Returns N distances, lower is better. Pixels beyond the last whole 96×96 block do not count, nor do flat blocks.
     Raises BadInput, CannotAssess with fewer than two textured blocks, MissingWeights without the official file.
     """

@@ -36,6 +36,7 @@ def niqe_assay(x: Tensor) -> Tensor:
 
     x: N×C×H×W, sRGB; uint8, or float in [0, 1]. Luminance, blocks and direction are those of niqe; the numbers are close
     to niqe's but not the same, because the photographs are others.
+    Not differentiable: the shapes of distributions are looked up on a grid.
     Returns N distances, lower is better.  Raises BadInput, and CannotAssess with fewer than two textured blocks.
 
     >>> import torch

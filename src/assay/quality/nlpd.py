@@ -31,6 +31,7 @@ FAR_LEFT = (0.0072, 0, 0, 0, 0, 0)
         differentiable=True,
         scale=Scale(worst=float("inf"), best=0, usual=(0.6, 0)),
         paper="Laparra, Ballé, Berardino & Simoncelli 2016, doi:10.2352/ISSN.2470-1173.2016.16.HVEI-103",
+        map="nlpd_map",
     )
 )
 def nlpd(x: Tensor, *, ref: Tensor, rounded: bool = False) -> Tensor:
@@ -49,6 +50,13 @@ def nlpd(x: Tensor, *, ref: Tensor, rounded: bool = False) -> Tensor:
     means = torch.stack([(a - b).square().mean((1, 2, 3)) for a, b in bands], 1)
     differ = means > 0  # equal bands: 0, with gradient 0 rather than infinite
     return torch.where(differ, torch.where(differ, means, 1).sqrt(), 0).mean(1)
+
+
+def nlpd_map(x: Tensor, *, ref: Tensor, rounded: bool = False) -> Tensor:
+    """How different contrasts look, N×H×W: the mean over the six bands of |difference|, coarse ones enlarged; 0 is alike."""
+    x, ref = check.images(x=x, ref=ref, keep_uint8=True)
+    bands = [(a - b).abs() for a, b in zip(_normalised(x, rounded), _normalised(ref, rounded), strict=True)]
+    return torch.cat([F.interpolate(band, size=x.shape[2:], mode="nearest") for band in bands], 1).mean(1)
 
 
 @shared

@@ -36,6 +36,7 @@ def noise(x: Tensor) -> Tensor:
     """Noise: the standard deviation of the grain, in 8-bit steps, measured where the picture itself is calm.
 
     x: N×C×H×W, sRGB; float in [0, 1], or uint8; 32 pixels at least.
+    Not differentiable: pixels are rounded to 1/64 of an 8-bit step, and calm blocks are picked by rank.
     Returns N scores: σ of each colour channel, root of their mean square; 0 where nothing varies. Blocks of 8×8 are
     ranked by coarse structure; in the calmest fiftieth the finest frequencies are noise. Ranking and measuring
     use different frequencies, so picking calm blocks does not pick quiet noise. Blocks that touch black or white,

@@ -27,6 +27,7 @@ def overexposure(x: Tensor) -> Tensor:
     """Overexposure: the share of the picture burnt out to white, in areas rather than glints.
 
     x: N×C×H×W, sRGB; float in [0, 1], or uint8.
+    Not differentiable: it counts pixels beyond a threshold.
     Returns N scores in % of all pixels. A pixel counts when it lies in a square of burnt pixels (luma of 250 of 255
     or more) as wide as 1/128 of the shorter side (3 pixels at least), so glints and lamps' cores do not.
     A white studio background or a page of text counts too: the pixels do not tell it from a burnt sky.

@@ -44,6 +44,7 @@ def piqe(x: Tensor) -> Tensor:
 
     x: N×C×H×W, sRGB; uint8, or float in [0, 1]. Colour becomes luminance as in MATLAB's rgb2gray, stretched so that
     the brightest pixel is 255; the right and lower margin are mirrored up to whole 16×16 blocks.
+    Not differentiable: blocks are judged by thresholds, on rounded pixels.
     Returns N scores, 0 (good) to 100 (bad); in the words of its authors 0-20 is excellent and above 80 is bad. Natural
     soft backgrounds count as blur. Raises BadInput, CannotAssess for a black picture.
     """

@@ -20,6 +20,7 @@ from assay.types import Scale, ScoreCard
         differentiable=True,
         scale=Scale(worst=0, best=inf, unit="dB", usual=(20, 50)),
         paper="Huynh-Thu & Ghanbari 2008, doi:10.1049/el:20080522",
+        map="psnr_map",
     )
 )
 def psnr(x: Tensor, *, ref: Tensor) -> Tensor:
@@ -35,3 +36,9 @@ def psnr(x: Tensor, *, ref: Tensor) -> Tensor:
     """
     x, ref = check.images(x=x, ref=ref, keep_uint8=True)
     return psnr_of(x, ref)
+
+
+def psnr_map(x: Tensor, *, ref: Tensor) -> Tensor:
+    """Squared error of every pixel, N×H×W, mean over the channels; 0 is equal. The score is -10 log10 of its mean."""
+    x, ref = check.images(x=x, ref=ref)
+    return (x - ref).square().mean(1)

@@ -30,6 +30,7 @@ WEIGHTS: dict[str, tuple[float, float, float]] = {
         differentiable=True,
         scale=Scale(worst=0, best=inf, unit="dB", usual=(20, 50)),
         paper="ITU-R BT.601-7; Huynh-Thu & Ghanbari 2008, doi:10.1049/el:20080522",
+        map="psnr_y_map",
     )
 )
 def psnr_y(x: Tensor, *, ref: Tensor, luma: Luma = "studio") -> Tensor:
@@ -45,6 +46,11 @@ def psnr_y(x: Tensor, *, ref: Tensor, luma: Luma = "studio") -> Tensor:
     >>> psnr_y(grey + 0.1, ref=grey, luma="full")
     tensor([20.])
     """
+    return decibel(psnr_y_map(x, ref=ref, luma=luma).mean(dim=(1, 2)))
+
+
+def psnr_y_map(x: Tensor, *, ref: Tensor, luma: Luma = "studio") -> Tensor:
+    """Squared error of the luma of every pixel, N×H×W; 0 is equal. The score is -10 log10 of its mean."""
     if luma not in WEIGHTS:
         raise BadInput(f"luma must be studio or full; got {luma!r}.")
     x, ref = check.images(x=x, ref=ref, keep_uint8=True)
@@ -54,4 +60,4 @@ def psnr_y(x: Tensor, *, ref: Tensor, luma: Luma = "studio") -> Tensor:
         return decibel(weights @ products(x, ref) @ weights).float()
     d = x - ref  # luma is linear: that of the difference is the difference of the lumas
     y = torch.einsum("nchw,c->nhw", d, weights) if d.shape[1] == 3 else d[:, 0] * weights.sum()
-    return decibel(y.square().mean(dim=(1, 2)))
+    return y.square()

@@ -33,6 +33,7 @@ def resolution(x: Tensor) -> Tensor:
     """Resolution: the share of the pixel grid, in each direction, that carries real detail; an image enlarged twice has 50 %.
 
     x: N×C×H×W, sRGB; float in [0, 1], or uint8; 128 pixels at least.
+    Not differentiable: the end of the spectrum is found by a threshold.
     Returns N scores in %: the frequency above which the spectrum stays 5 times below the octave beneath it (both
     corrected for the natural fall), over the Nyquist frequency; geometric mean of both directions, in the quarter
     of the picture with the most detail. Megapixels × (score/100)² are the megapixels really used. Blur lowers it

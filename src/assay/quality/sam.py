@@ -22,6 +22,7 @@ from assay.types import BadInput, CannotAssess, Scale, ScoreCard
         differentiable=True,
         scale=Scale(worst=pi / 2, best=0, unit="rad", usual=(0.2, 0)),
         paper="Kruse, Lefkoff, Boardman et al. 1993, doi:10.1016/0034-4257(93)90013-N",
+        map="sam_map",
     )
 )
 def sam(x: Tensor, *, ref: Tensor) -> Tensor:
@@ -35,24 +36,39 @@ def sam(x: Tensor, *, ref: Tensor) -> Tensor:
     >>> sam(yellow.view(1, 3, 1, 1), ref=red.view(1, 3, 1, 1))
     tensor([0.7854])
     """
-    x, ref = check.images(x=x, ref=ref, keep_uint8=True)
-    if x.shape[1] != 3:
-        raise BadInput("x and ref must have three channels: grey has no spectral angle.")
-    total, count = angles(x, ref) or _angles(x, ref)
+    x, ref = _checked(x, ref)
+    total, count = angles(x, ref) or _total(x, ref)
     if not bool(count.all()):
         raise CannotAssess("Every pixel is black in x or ref, and black has no spectral angle.")
     return (total / count).to(torch.float32 if x.dtype == torch.uint8 else x.dtype)
 
 
-def _angles(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
+def _total(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
     """The definition: the sum of the angles where neither colour is black, and how many those are."""
     total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     count = torch.zeros_like(total)
     for a, b in strips(x, ref):
-        a, b = (t / 255 if t.dtype == torch.uint8 else t for t in (a, b))
-        seen = (a > 0).any(1) & (b > 0).any(1)
-        cross = power(torch.linalg.cross(a, b, dim=1).square().sum(1), 0.5)  # sharper than arccos where colours are close
-        angle = torch.atan2(cross, torch.where(seen, (a * b).sum(1), 1))
-        total = total + (angle * seen).double().sum((1, 2))
+        angle, seen = _angles(a, b)
+        total = total + angle.double().sum((1, 2))
         count += seen.sum((1, 2))
     return total, count
+
+
+def sam_map(x: Tensor, *, ref: Tensor) -> Tensor:
+    """The angle of every pixel in radians, N×H×W; 0 is the same hue and saturation, or black. The score leaves black out."""
+    return torch.cat([_angles(a, b)[0] for a, b in strips(*_checked(x, ref))], dim=1)
+
+
+def _checked(x: Tensor, ref: Tensor) -> tuple[Tensor, ...]:
+    x, ref = check.images(x=x, ref=ref, keep_uint8=True)
+    if x.shape[1] != 3:
+        raise BadInput("x and ref must have three channels: grey has no spectral angle.")
+    return x, ref
+
+
+def _angles(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """The angle at every pixel, N×H×W, 0 where either is black; and where neither is."""
+    a, b = (t / 255 if t.dtype == torch.uint8 else t for t in (a, b))
+    seen = (a > 0).any(1) & (b > 0).any(1)
+    cross = power(torch.linalg.cross(a, b, dim=1).square().sum(1), 0.5)  # sharper than arccos where colours are close
+    return torch.atan2(cross, torch.where(seen, (a * b).sum(1), 1)) * seen, seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -28,6 +29,7 @@ ROWS = 256
         differentiable=True,
         scale=Scale(worst=-1, best=1, usual=(0, 1)),
         paper="Zhou, Civco & Silander 1998, doi:10.1080/014311698215973",
+        map="scc_map",
     )
 )
 def scc(x: Tensor, *, ref: Tensor, flat: Flat = "alike") -> Tensor:
@@ -55,11 +57,26 @@ def _total(x: Tensor, ref: Tensor, flat: Flat) -> Tensor:
     """The definition: the sum of the correlations of each picture."""
     x, ref = (t / 255 if t.dtype == torch.uint8 else t for t in (x, ref))
     total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    for plane in _planes(x, ref, flat):
+        for strip in plane:
+            total = total + strip.sum((1, 2, 3))
+    return total
+
+
+def scc_map(x: Tensor, *, ref: Tensor, flat: Flat = "alike") -> Tensor:
+    """The correlation around every pixel, N×H×W, mean over the channels; 1 is detail in its place. The score is its mean."""
+    x, ref = check.images(x=x, ref=ref)
+    planes = [torch.cat(list(plane), dim=2) for plane in _planes(x, ref, flat)]
+    return torch.cat(planes, dim=1).mean(1).to(x.dtype)
+
+
+def _planes(x: Tensor, ref: Tensor, flat: Flat) -> Iterator[Iterator[Tensor]]:
+    """For every channel the correlations in strips from top to bottom, N×1×rows×W float64."""
+    if flat not in ("alike", "zero"):
+        raise BadInput(f"flat must be alike or zero; got {flat!r}.")
     for channel in range(x.shape[1]):
         a, b = (mirrored(t[:, channel : channel + 1], 1, 1, edge="twice") for t in (x, ref))
-        for top in range(0, x.shape[2], ROWS):
-            total = total + _correlations(a, b, top, flat).sum((1, 2, 3))
-    return total
+        yield (_correlations(a, b, top, flat) for top in range(0, x.shape[2], ROWS))
 
 
 def _correlations(x: Tensor, ref: Tensor, top: int, flat: Flat) -> Tensor:

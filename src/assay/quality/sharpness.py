@@ -42,6 +42,7 @@ def sharpness(x: Tensor) -> Tensor:
     """Sharpness: how blurred the edges in focus are, as the σ of a Gaussian blur in pixels; smaller is sharper.
 
     x: N×C×H×W, sRGB; float in [0, 1], or uint8; 64 pixels at least.
+    Not differentiable: pixels are rounded to 1/64 of an 8-bit step, and edges are picked by thresholds and rank.
     Returns N scores in pixels. An edge's σ is its rise over its steepest slope, by √(2π) (exact for a blurred step;
     an ideal step between two pixels reads 0.4). The score is their median weighted by squared slope, so steep edges
     decide: a soft background or low contrast does not blur a picture. Upright and level edges are taken apart and

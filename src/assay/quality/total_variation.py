@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from assay import check
@@ -24,6 +25,7 @@ Variant = Literal["mean", "sum"]
         differentiable=True,
         scale=Scale(worst=2, best=0, usual=(0.2, 0.02)),
         paper="Rudin, Osher & Fatemi 1992, doi:10.1016/0167-2789(92)90242-F",
+        map="total_variation_map",
     )
 )
 def total_variation(x: Tensor, *, variant: Variant = "mean") -> Tensor:
@@ -46,6 +48,15 @@ def total_variation(x: Tensor, *, variant: Variant = "mean") -> Tensor:
         return (across + down).to(x)
     c, h, w = x.shape[1:]
     return (across / max(1, c * h * (w - 1)) + down / max(1, c * (h - 1) * w)).to(x)
+
+
+def total_variation_map(x: Tensor) -> Tensor:
+    """How much every pixel differs from its right and lower neighbour, N×H×W, mean over the channels; the "mean" score is its mean."""
+    (x,) = check.images(x=x)
+    h, w = x.shape[2:]
+    across = F.pad(x.diff(dim=3).abs().mean(1), (0, 1)) * (w / max(1, w - 1))
+    down = F.pad(x.diff(dim=2).abs().mean(1), (0, 0, 0, 1)) * (h / max(1, h - 1))
+    return across + down
 
 
 def _steps(x: Tensor) -> tuple[Tensor, Tensor]:

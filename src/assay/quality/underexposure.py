@@ -27,6 +27,7 @@ def underexposure(x: Tensor) -> Tensor:
     """Underexposure: the share of the picture drowned in black, in areas rather than points.
 
     x: N×C×H×W, sRGB; float in [0, 1], or uint8.
+    Not differentiable: it counts pixels beyond a threshold.
     Returns N scores in % of all pixels. A pixel counts when it lies in a square of black pixels (luma of 5 of 255
     or less) as wide as 1/128 of the shorter side (3 pixels at least). Black borders and a night sky count too.
 

@@ -28,6 +28,7 @@ LEVELS = 4
         scale=Scale(worst=0, best=1, usual=(0.1, 1)),
         paper="Sheikh & Bovik 2006, doi:10.1109/TIP.2005.859378",
         min_side=65,  # the fourth level, an eighth of the picture, must hold a window inside its border
+        map="vif_map",
     )
 )
 def vif(x: Tensor, *, ref: Tensor, rounded: bool = False) -> Tensor:
@@ -48,15 +49,25 @@ def vif(x: Tensor, *, ref: Tensor, rounded: bool = False) -> Tensor:
     for level, (a, b) in enumerate(zip(edges(levels(x, rounded), LEVELS), edges(levels(ref, rounded), LEVELS), strict=True)):
         for way in (0, 1):
             kept, told = _information(a[:, way], b[:, way], 2 ** (LEVELS - level) + 1)
-            left, all_ = left + kept, all_ + told
+            left, all_ = left + kept.sum((1, 2), dtype=torch.float64), all_ + told.sum((1, 2), dtype=torch.float64)
     empty = flat(ref)
     same = (x == ref).flatten(1).all(1).to(all_)
     score = torch.where(empty, same, left / torch.where(empty, 1, all_))
     return score.to(torch.float32 if x.dtype == torch.uint8 else x.dtype)
 
 
+def vif_map(x: Tensor, *, ref: Tensor) -> Tensor:
+    """Share of the information left at every third pixel of the finest level, N×h×w; 1 is all, dark is damaged."""
+    x, ref = check.images(x=x, ref=ref, min_side=65, keep_uint8=True)
+    a, b = (next(edges(levels(t), 1)) for t in (x, ref))
+    kept, told = (sum(v) for v in zip(*(_information(a[:, way], b[:, way], 2**LEVELS + 1) for way in (0, 1)), strict=True))
+    told = torch.as_tensor(told)
+    some = told > 0
+    return torch.where(some, kept / torch.where(some, told, 1), 1)
+
+
 def _information(x: Tensor, ref: Tensor, window: int) -> tuple[Tensor, Tensor]:
-    """What a band of x, N×h×w, still tells about that of ref, and what that tells; in nats."""
+    """What a band of x, N×h×w, still tells about that of ref, and what that tells; in nats, for each vector."""
     h, w = (n // M * M for n in ref.shape[-2:])
     x, ref = x[:, :h, :w], ref[:, :h, :w]
     gain, rest = _channel(x, ref, window)
@@ -64,9 +75,7 @@ def _information(x: Tensor, ref: Tensor, window: int) -> tuple[Tensor, Tensor]:
     border = -(-(window // 2) // M)  # windows that lean over the border are left out
     gain, rest, strength = (t[:, border : t.shape[1] - border, border : t.shape[2] - border] for t in (gain, rest, strength))
     clear, seen = gain.square() * strength / (rest + NOISE), strength / NOISE
-    kept, told = (
-        sum(torch.log1p(t * v.to(t)[:, None, None]).sum((1, 2), dtype=torch.float64) for v in eigenvalues.unbind(1)) for t in (clear, seen)
-    )
+    kept, told = (sum(torch.log1p(t * v.to(t)[:, None, None]) for v in eigenvalues.unbind(1)) for t in (clear, seen))
     return torch.as_tensor(kept), torch.as_tensor(told)
 
 

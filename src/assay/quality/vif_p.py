@@ -7,7 +7,7 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.ops.fidelity import information
+from assay.ops.fidelity import finest, information
 from assay.types import Scale, ScoreCard
 
 
@@ -20,6 +20,7 @@ from assay.types import Scale, ScoreCard
         scale=Scale(worst=0, best=1, usual=(0.2, 1)),
         paper="Sheikh & Bovik 2006, doi:10.1109/TIP.2005.859378; the authors' pixel-domain version, vifp_mscale.m",
         min_side=41,  # four scales with windows of 17, 9, 5 and 3 pixels
+        map="vif_p_map",
     )
 )
 def vif_p(x: Tensor, *, ref: Tensor) -> Tensor:
@@ -39,3 +40,8 @@ def vif_p(x: Tensor, *, ref: Tensor) -> Tensor:
     same = (x == ref).flatten(1).all(1).to(left)
     score = torch.where(flat, same, left / torch.where(flat, 1, all_))
     return score.to(torch.float32 if x.dtype == torch.uint8 else x.dtype)
+
+
+def vif_p_map(x: Tensor, *, ref: Tensor) -> Tensor:
+    """Share of the information left around every pixel on the finest scale, N×(H-16)×(W-16); 1 is all, dark is damaged."""
+    return finest(*check.images(x=x, ref=ref, min_side=41))
