@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
 from assay.catalog import get, index
-from assay.types import CannotAssess
+from assay.types import CannotAssess, Finding
 from pictures import found, load, tensor
 from test_properties import PAIRS, SCORES
 
@@ -31,7 +31,9 @@ EXEMPT = {
 # Scores without a reference claim only so much; those not named here answer to CORE.
 CORE = ("gaussian_blur", "gaussian_noise", "jpeg")
 CLAIMS = {
+    "assay-q": ("gaussian_blur", "motion_blur", "gaussian_noise", "jpeg", "downscale", "pixelate", "over_sharpen"),
     "blockiness": ("jpeg",),
+    "brightness": ("underexpose",),
     "colourfulness": ("desaturate",),
     "contrast": ("low_contrast", "haze"),
     "entropy": ("low_contrast", "posterize"),  # noise raises it, and blur hardly lowers it
@@ -142,7 +144,8 @@ def ranked(name, x):
         values, at = [], []
         for i, level in enumerate((None, *card.levels)):
             try:
-                values.append(float(fn(x if level is None else get(damage)(x, **{card.knob: level}))[0]))
+                (got,) = fn(x if level is None else get(damage)(x, **{card.knob: level}))
+                values.append(float(got.score if isinstance(got, Finding) else got))
             except CannotAssess:
                 continue  # nothing is left to judge
             at.append(i)

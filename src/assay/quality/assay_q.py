@@ -46,6 +46,7 @@ def assay_q(x: Tensor, *, at: str = "screen") -> list[Finding]:
     Returns for each a score from 0 to 100 (100 is best; 90 is what a good JPEG reads), the interval that holds the
     full-reference consensus 9 times in 10, the strength (0..1) of 21 kinds of damage, and a map of local scores, one per
     16×16 pixels. A turned, mirrored or batched picture reads the same.  Raises BadInput.
+    Not differentiable: it answers with findings, whose numbers are plain.
     """
     if at not in ("screen", "pixels"):
         raise BadInput(f'at must be "screen" or "pixels"; got {at!r}.')
