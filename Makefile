@@ -19,8 +19,9 @@ check: $(VENV)/.dev  ## the fast loop
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-catalog: $(VENV)/.dev  ## rewrite the index after adding or changing a card
+catalog: $(VENV)/.dev  ## rewrite the index and the pages made from it after adding or changing a card
 	$(BIN)/python -m assay.catalog
+	$(BIN)/python -m assay.docs
 
 $(VENV)/.torch:
 	$(PYTHON) -m venv $(VENV)

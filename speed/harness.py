@@ -42,8 +42,6 @@ from importlib.metadata import PackageNotFoundError, version
 job = json.loads(sys.stdin.readline())
 out, sys.stdout = sys.stdout, sys.stderr  # whatever the setup prints must not mix with the answers
 space = {}
-exec(job["setup"], space)
-code = compile(job["statement"], "statement", "eval")
 def memory(field):
     with open("/proc/self/status") as f:
         return next(int(line.split()[1]) / 1024 for line in f if line.startswith(field))
@@ -57,20 +55,28 @@ def run(times):
     for _ in range(times):
         value = eval(code, space)
     return (cpu() - c) / times, (time.perf_counter() - w) / times, float(value)
-base = memory("VmRSS")
-try:
-    with open("/proc/self/clear_refs", "w") as f:
-        f.write("5")  # forget the peak of the setup
-except OSError:
-    pass
-run(1)  # warm: lazy imports and caches
-first = run(1)
-try:
-    number = version(job["package"]) if job["package"] else ""
-except PackageNotFoundError:
-    number = ""
-answer(version=number, seconds=first[1], python=sys.version.split()[0])
+def begin(job):
+    global code, base
+    exec(job["setup"], space)
+    code = compile(job["statement"], "statement", "eval")
+    base = memory("VmRSS")
+    try:
+        with open("/proc/self/clear_refs", "w") as f:
+            f.write("5")  # forget the peak of the setup
+    except OSError:
+        pass
+    run(1)  # warm: lazy imports and caches
+    first = run(1)
+    try:
+        number = version(job["package"]) if job["package"] else ""
+    except PackageNotFoundError:
+        number = ""
+    answer(version=number, seconds=first[1], python=sys.version.split()[0])
+begin(job)
 for line in sys.stdin:
+    if line[0] == "{":
+        begin(json.loads(line))
+        continue
     c, w, value = run(int(line))
     answer(cpu_s=c, wall_s=w, value=value, base_mb=base, peak_mb=memory("VmHWM"))
 """
@@ -81,6 +87,7 @@ class Worker:
 
     def __init__(self, who: Contestant, threads: int) -> None:
         limits = {f"{n}_NUM_THREADS": str(threads) for n in ("OMP", "MKL", "OPENBLAS", "NUMBA", "RAYON")}
+        limits["OMP_WAIT_POLICY"] = "PASSIVE"  # a thread that waits sleeps; spinning is no work, and would be counted
         self.name = who.name
         self._process = subprocess.Popen(
             [who.python, "-W", "ignore", "-c", WORKER],
@@ -90,6 +97,11 @@ class Worker:
             env={**os.environ, **limits},
             cwd=ROOT,
         )
+        self.begin(who)
+
+    def begin(self, who: Contestant) -> None:
+        """Take up a contestant of the same interpreter; what an earlier one has imported stays."""
+        self.name = who.name
         first = self._ask(json.dumps({"setup": who.setup, "statement": who.statement, "package": who.package}))
         self.version, self.python = first["version"], first["python"]
         self._times = max(1, min(200, int(LEAST / max(first["seconds"], 1e-6))))
@@ -118,10 +130,15 @@ def race(contestants: list[Contestant], *, rounds: int = 5, threads: int = 1) ->
     workers: list[Worker] = []
     try:
         workers.extend(Worker(who, threads) for who in contestants)
-        turns = [[w.run() for w in workers] for _ in range(rounds)]
+        return rows_of(workers, rounds)
     finally:
         for w in workers:
             w.close()
+
+
+def rows_of(workers: list[Worker], rounds: int) -> list[dict[str, Any]]:
+    """What the workers that stand ready cost, in turns."""
+    turns = [[w.run() for w in workers] for _ in range(rounds)]
     rows = []
     for i, w in enumerate(workers):
         mine = [turn[i] for turn in turns]
@@ -142,8 +159,8 @@ def race(contestants: list[Contestant], *, rounds: int = 5, threads: int = 1) ->
     return rows
 
 
-def save(path: Path, *, what: str, cases: dict[str, list[dict[str, Any]]], threads: int = 1) -> None:
-    """Write the rows of every case with the machine, the commit and the command; and print them."""
+def save(path: Path, *, what: str, cases: dict[str, list[dict[str, Any]]], threads: int | str = 1, **more: Any) -> None:
+    """Write the rows of every case, and `more`, with the machine, the commit and the command; and print them."""
     facts = {
         "what": what,
         "command": " ".join(["python", *(str(Path(a).name) if a.startswith("/") else a for a in sys.argv)]),
@@ -151,6 +168,7 @@ def save(path: Path, *, what: str, cases: dict[str, list[dict[str, Any]]], threa
         "commit": _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain", "-uno") else ""),
         "threads": threads,
         "machine": machine(),
+        **more,
         "cases": cases,
     }
     path.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from assay.catalog import get, index, map_of
-from assay.ops.headline import headline
+from assay.catalog import get, map_of
 from assay.ops.photo import areas, luma, patches, strips
 from assay.types import CannotAssess
 from pictures import blur, found, jpeg, noise, tensor
 
-ALL = ("banding", "blockiness", "colourfulness", "contrast", "noise", "overexposure", "resolution", "sharpness", "underexposure")
+ALL = (
+    "banding",
+    "blockiness",
+    "brightness",
+    "colourfulness",
+    "contrast",
+    "noise",
+    "overexposure",
+    "resolution",
+    "sharpness",
+    "underexposure",
+)
 FLAT = {"banding": 0, "blockiness": 0, "colourfulness": 0, "contrast": 0, "noise": 0, "overexposure": 0, "underexposure": 0}
 
 
@@ -71,6 +79,10 @@ def test_odd_sizes(name, size, coffee):
     assert np.isfinite(read(name, a))
     if card.map:
         assert map_of(get(name))(tensor(a)).isfinite().all()
+
+
+def test_brightness_is_the_mean_luma(coffee):
+    assert read("brightness", coffee) == pytest.approx(float(coffee.mean((0, 1)) @ [0.299, 0.587, 0.114]), abs=0.05)  # whole-number weights
 
 
 @pytest.mark.parametrize("sigma", [2, 5, 10, 20, 30])
@@ -214,77 +226,3 @@ def test_strips_and_patches_cover_a_picture():
     assert torch.equal(torch.cat(list(strips(x)), dim=1), x)
     assert set(patches(x, side=64).unique().tolist()) == set(range(x.numel()))
     assert len(patches(torch.zeros(1, 4000, 3000), side=64, most=1 << 18)) <= 80
-
-
-GOOD = {  # a clean photograph's values
-    "sharpness": 0.6,
-    "noise": 1,
-    "blockiness": 0.1,
-    "resolution": 100,
-    "overexposure": 0,
-    "underexposure": 0,
-    "contrast": 200,
-    "banding": 0,
-    "niqe-assay": 3.5,
-}
-BAD = {"sharpness": 5, "noise": 30, "blockiness": 5, "resolution": 25, "contrast": 40, "banding": 80, "niqe-assay": 25}
-
-
-def test_headline_of_a_clean_photograph_is_high():
-    score, (low, high), lost = headline(GOOD)
-    assert score > 95
-    assert low <= score <= high <= 100
-    assert sum(points for _, points in lost) == pytest.approx(100 - score)
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_headline_names_what_pulls_it_down(name):
-    score, (low, high), lost = headline(GOOD | {name: BAD[name]})
-    assert score < headline(GOOD)[0] - 10
-    assert lost[0][0] == name
-    assert 0 <= low <= score <= high
-    assert sum(points for _, points in lost) == pytest.approx(100 - score)
-
-
-@pytest.mark.parametrize("name", GOOD)
-def test_headline_never_rises_as_an_attribute_gets_worse(name):
-    scale = get(name).card.scale
-    poor, fine = scale.usual or (scale.worst, scale.best)
-    seen = [headline(GOOD | {name: float(v)})[0] for v in np.linspace(fine, poor, 25)]
-    if name == "contrast":  # 0 is its end
-        seen.append(headline(GOOD | {name: 0.0})[0])
-    assert all(b <= a + 1e-9 for a, b in pairwise(seen))
-
-
-def test_headline_without_an_attribute_is_less_sure():
-    without = {k: v for k, v in GOOD.items() if k not in ("contrast", "blockiness")}
-    score, (low, high), _ = headline(GOOD)
-    other, (lower, higher), _ = headline(without)
-    assert other == pytest.approx(score)
-    assert lower <= low
-    assert higher >= high
-    assert lower < low or higher > high
-
-
-def test_headline_needs_half_of_its_attributes():
-    assert headline({}) is None
-    assert headline({"psnr": 30.0, "noise": 5.0}) is None
-    assert headline(GOOD | {"psnr": 30.0}) == headline(GOOD)
-
-
-def test_a_large_photo_is_judged_as_seen_on_a_screen():
-    soft = GOOD | {"sharpness": 2.5, "resolution": 45.0, "noise": 6.0}
-    assert headline(soft, pixels=12_000_000)[0] > headline(soft, pixels=2_000_000)[0] + 10
-    assert headline(soft, pixels=300_000) == headline(soft)
-
-
-def test_headline_makes_sense_of_a_photograph(coffee):
-    def quality(a):
-        names = [n for n in GOOD if n in index()]
-        return headline({n: read(n, a) for n in names})[0]
-
-    assert quality(coffee) > 85
-    assert 55 < quality(jpeg(coffee, 60)) < 95
-    assert 10 < quality(jpeg(coffee, 10)) < 45
-    assert quality(blur(coffee, 4)) < 30
-    assert quality(noise(coffee, 30)) < 30

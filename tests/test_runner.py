@@ -167,6 +167,23 @@ def cli(*args, **kwargs):
     return subprocess.run([sys.executable, "-m", "assay.cli", *map(str, args)], capture_output=True, text=True, **kwargs)
 
 
+def test_all_stands_for_the_quality_metrics_that_need_nothing_else():
+    with_reference, without = ({t.fn.card.name for t in runner.tasks([name])} for name in ("all-fr", "all-nr"))
+    assert {"psnr", "ssim", "flip", "mad"} <= with_reference
+    assert {"colourfulness", "niqe-assay"} <= without
+    assert not (with_reference | without) & {"niqe", "error_level", "gaussian_blur"}
+    assert [t.name for t in runner.tasks(["ssim:variant=box", "all-fr", "psnr"])].count("psnr") == 1
+    assert {"ssim", "ssim:variant=box"} <= {t.name for t in runner.tasks(["ssim:variant=box", "all-fr"])}
+
+
+def test_what_metrics_share_changes_no_value(photo):
+    ref = np.ascontiguousarray(photo[:192, :208])
+    x = np.clip(ref + np.random.default_rng(0).normal(0, 9, ref.shape), 0, 255).astype(np.uint8)
+    (together,) = assay.run(["all-fr"], [(x, ref)])
+    alone = {t.name: assay.assess(t, x, ref=ref).value for t in runner.tasks(["all-fr"])}
+    assert {r.name: r.value for r in together.results} == alone
+
+
 def test_exit_status_and_rows(folder, tmp_path):
     out = tmp_path / "out.jsonl"
     done = cli("run", "contrast", folder, "--json", out, "-q")

@@ -21,15 +21,20 @@ BELOW = {  # each room, and all it may import
     "kernels": ("types",),
     "ops": ("types", "check", "kernels"),
     "weights": ("types",),
-    "quality": ("types", "check", "catalog", "ops", "weights"),
+    "nets": ("types", "check", "ops", "weights"),
+    "quality": ("types", "check", "catalog", "ops", "nets", "weights"),
     "authenticity": ("types", "check", "catalog", "ops", "weights"),
     "degrade": ("types", "check", "catalog", "ops"),
     "io": ("types",),
     "verdict": ("types", "catalog", "ops", "weights"),
-    "runner": ("types", "check", "catalog", "io", "ops", "verdict"),
+    "words": ("types", "ops"),
+    "runner": ("types", "check", "catalog", "io", "ops", "verdict", "words"),
+    "description": ("types", "catalog", "io", "runner", "words"),
     "report": ("types", "catalog", "runner", "io"),
     "demo": ("types", "degrade"),
-    "cli": ("demo", "types", "catalog", "runner", "report", "io", "kernels", "weights"),
+    "docs": ("catalog",),
+    "gallery": ("types", "catalog", "demo", "report", "runner", "io"),
+    "cli": ("demo", "description", "gallery", "types", "catalog", "runner", "report", "io", "kernels", "weights"),
 }
 
 

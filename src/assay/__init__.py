@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from assay.catalog import get as get
+    from assay.description import compare as compare
+    from assay.description import describe as describe
     from assay.io.decode import read as read
     from assay.runner import assess as assess
     from assay.runner import inspect as inspect
@@ -25,6 +27,7 @@ __version__ = "0.1.0"
 _AT = {
     "get": "assay.catalog",
     "read": "assay.io.decode",
+    **dict.fromkeys(("compare", "describe"), "assay.description"),
     **dict.fromkeys(("assess", "inspect", "run"), "assay.runner"),
     **dict.fromkeys(("AssayError", "BadInput", "CannotAssess", "Finding", "MissingWeights", "Picture", "Result"), "assay.types"),
 }

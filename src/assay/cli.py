@@ -90,7 +90,8 @@ def inspect(paths: tuple[str, ...], **options: Any) -> None:
 def run(names: str, paths: tuple[str, ...], ref: str | None, **options: Any) -> None:
     """Score PATHS with NAMES, separated by commas: psnr,ssim:variant=box,niqe-assay.
 
-    Metrics with and without a reference may be mixed; `assay list` shows them.
+    Metrics with and without a reference may be mixed; `assay list` shows them. all-fr and all-nr are all of the quality room
+    that take a reference, and that take none.
     """
     raise Exit(_work(tuple(n.strip() for n in names.split(",") if n.strip()), paths, ref, options, verdicts=False))
 
@@ -99,9 +100,9 @@ def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, optio
     from assay.io.find import find, pair
     from assay.report.sinks import Sinks, failed
     from assay.runner import run as assess_all
-    from assay.runner import task
+    from assay.runner import tasks as tasks_of
 
-    tasks = [task(n) for n in names]
+    tasks = tasks_of(names)
     if ref is None and (needing := [t.name for t in tasks if "reference" in t.fn.card.takes]):
         raise BadInput(f"a reference is needed for {' and '.join(needing)}: add --ref FILE or --ref FOLDER.")
     files: list[Any] = list(pair(paths, ref)) if ref is not None else list(find(paths))
@@ -125,6 +126,54 @@ def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, optio
         for item in done:
             some_failed |= failed(sinks.add(item), verdicts=verdicts)
     return FAILED if some_failed else 0
+
+
+def _in_words(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `describe` and `compare` share."""
+    options = [
+        click.option("--ref", help="The reference image."),
+        click.option("--detailed", is_flag=True, help="A paragraph for each aspect."),
+        click.option("--json", "as_json", is_flag=True, help="Every sentence with the measurements it is made from."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@main.command()
+@click.argument("image")
+@_in_words
+def describe(image: str, ref: str | None, detailed: bool, as_json: bool) -> None:
+    """Say in plain words how good IMAGE is, what is wrong and where."""
+    from assay.description import describe as put
+
+    _say({"path": image, "reference": ref}, put(image, ref=ref, detailed=detailed).statements, as_json)
+
+
+@main.command()
+@click.argument("a")
+@click.argument("b")
+@_in_words
+def compare(a: str, b: str, ref: str | None, detailed: bool, as_json: bool) -> None:
+    """Say which of two pictures, A and B, is better, how sure that is, and why."""
+    from assay.description import compare as put
+
+    _say({"a": a, "b": b, "reference": ref}, put(a, b, ref=ref, detailed=detailed).statements, as_json)
+
+
+def _say(files: dict[str, str | None], statements: tuple[Any, ...], as_json: bool) -> None:
+    import json
+
+    from rich.console import Console
+
+    from assay.report.rows import statement
+    from assay.report.terminal import words
+
+    told = [statement(s) for s in statements]
+    if as_json:
+        click.echo(json.dumps({**files, "description": told}, ensure_ascii=False, allow_nan=False))
+    else:
+        words(told, Console(), heads=[f"{name.upper()} is {path}" for name, path in files.items() if len(name) == 1])
 
 
 @main.command("list")
@@ -240,6 +289,25 @@ def demo(folder: str) -> None:
     files = {"html_file": str(report), "json_file": str(Path(folder) / "report.jsonl")}
     _work(offline(), (str(photos),), None, {"device": "cpu", "workers": None, "max_megapixels": 200.0, **files}, verdicts=True)
     click.echo(f"\nThe report: {report.resolve()}")
+
+
+@main.command()
+@click.argument("photos", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--output", "-o", default="gallery.html", show_default=True, type=click.Path(path_type=Path), help="The page to write.")
+@click.option("--side", default=288, show_default=True, help="Longer side of the pictures, in pixels.")
+def gallery(photos: tuple[Path, ...], output: Path, side: int) -> None:
+    """Damage PHOTOS in every way the bank knows, and show what every metric says of it (without PHOTOS, extra: demo)."""
+    import torch
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+    from assay.gallery.page import write
+
+    torch.set_num_threads(1)  # pictures in parallel fill the cores better than threads inside one
+    with Progress(BarColumn(None), TaskProgressColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=None)
+        write(output, photos, side=side, begin=lambda n: progress.update(bar, total=n), tick=lambda: progress.advance(bar))
+    click.echo(f"The gallery: {output.resolve()}")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from torch import Tensor
 from assay import verdict
 from assay.catalog import Carded, get, index, map_of, nearest
 from assay.io.decode import from_array, read
+from assay.ops.shared import remembering
 from assay.types import (
     AlterCard,
     AssayError,
@@ -38,6 +39,7 @@ from assay.types import (
     Result,
     ScoreCard,
 )
+from assay.words.tell import tell
 
 Source: TypeAlias = str | Path | NDArray[Any] | Tensor | Picture
 Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
@@ -96,6 +98,24 @@ def _value(knob: str, text: str, default: object) -> object:
     return text
 
 
+ALL = {"all-fr": ["image", "reference"], "all-nr": ["image"]}  # what the metrics of each take
+
+
+def tasks(algorithms: Iterable[Algorithm]) -> tuple[Task, ...]:
+    """Every algorithm as a task. "all-fr" and "all-nr" stand for the quality metrics with and without a reference that need
+    nothing but this package; what was named before is not repeated.  Raises BadInput with the nearest names."""
+    found: dict[str, Task] = {}
+    for a in algorithms:
+        for t in map(task, _quality(ALL[a]) if isinstance(a, str) and a in ALL else (a,)):
+            found.setdefault(t.identity, t)
+    return tuple(found.values())
+
+
+def _quality(takes: list[str]) -> list[str]:
+    rows = {name: row for name, row in index().items() if row["at"].startswith("assay.quality.") and row["takes"] == takes}
+    return [name for name, row in rows.items() if not row["needs"] and not any(w["url"] for w in row["weights"])]
+
+
 def offline() -> tuple[str, ...]:
     """The algorithms that answer about one file with nothing but this package: what `inspect` runs."""
     return tuple(
@@ -137,6 +157,7 @@ def run(
 ) -> Iterator[Item]:
     """Assess every source with every algorithm; yields one Item per source, in the order of the sources.
 
+    algorithms: names, "all-fr" and "all-nr" among them, functions or tasks; what they have in common is computed once.
     sources: paths, arrays or tensors, or (source, reference) pairs.
     maps: also compute the maps of the algorithms that draw one.
     verdicts: fuse the results into Item.quality and Item.origin.
@@ -148,10 +169,10 @@ def run(
 
     A file that fails becomes an Item with `errors`; nothing here raises for one file's sake.
     """
-    tasks = tuple(task(a) for a in algorithms)
-    if not tasks:
+    wanted = tasks(algorithms)
+    if not wanted:
         raise BadInput("no algorithm was named; `assay list` shows all.")
-    options = _Options(tasks, maps, verdicts, keep_pictures, reuse, device, decoding)
+    options = _Options(wanted, maps, verdicts, keep_pictures, reuse, device, decoding)
     size = batch or (1 if device == "cpu" else 16)
     workers = workers or os.cpu_count() or 1
     stream = iter(sources)
@@ -200,13 +221,14 @@ def _job(files: list[Source | Pair], options: _Options) -> list[Item]:
         items.append(item)
     for group in _same_shape(loaded):
         pictures, references = [p for _, p, _ in group], [r for _, _, r in group]
-        columns = [_answers(t, pictures, references, options) for t in options.tasks]
-        for (place, _, _), answers in zip(group, zip(*columns, strict=True), strict=True):
-            items[place] = _item(items[place], answers, options)
+        with remembering():
+            columns = [_answers(t, pictures, references, options) for t in options.tasks]
+        for (place, x, ref), answers in zip(group, zip(*columns, strict=True), strict=True):
+            items[place] = _item(items[place], answers, options, x, ref)
     return items
 
 
-def _item(item: Item, answers: Iterable[Result | Failure], options: _Options) -> Item:
+def _item(item: Item, answers: Iterable[Result | Failure], options: _Options, x: Picture, ref: Picture | None) -> Item:
     answers = tuple(answers)
     results = tuple(a for a in answers if isinstance(a, Result))
     errors = tuple(a for a in answers if isinstance(a, Failure))
@@ -214,12 +236,21 @@ def _item(item: Item, answers: Iterable[Result | Failure], options: _Options) ->
     if not options.verdicts:
         return item
     silent = tuple(e for e in errors if e.kind == "CannotAssess" and "file" in _takes(e.what))
-    return replace(
+    item = replace(
         item,
         errors=tuple(e for e in item.errors if e not in silent),
-        quality=verdict.quality(results, item.media.width * item.media.height if item.media else 0),
+        quality=verdict.quality(results),
         origin=verdict.origin(results, tuple(e.says for e in silent)),
     )
+    return replace(item, description=tell(item, lambda result: _map(result, x, ref, options)))
+
+
+def _map(result: Result, x: Picture, ref: Picture | None, options: _Options) -> Tensor | None:
+    """A result's map, drawn now where the run as a whole asked for none."""
+    t = next(t for t in options.tasks if t.name == result.name)
+    if result.map is not None or map_of(t.fn) is None:
+        return result.map
+    return _apply(t, [x], [ref], maps=True, device=options.device)[0].map
 
 
 def _takes(name: str) -> Sequence[str]:

@@ -224,6 +224,54 @@ class OriginVerdict:
     unavailable: tuple[str, ...] = ()  # what could not be asked, and why
 
 
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Where most of something lies. `share`: the % of it that lies there; `area`: the % of the picture that this is."""
+
+    where: str  # "in the upper left", "along the right edge", "all over the picture"
+    share: float
+    area: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number that a statement rests on."""
+
+    name: str  # a result's name, "quantisation.quality" for a fact of its data, or "quality" for the verdict
+    value: float
+    unit: str = ""
+    of: str = ""  # "reference", "A" or "B" where more than one picture was measured
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One sentence, and every measurement that it says."""
+
+    aspect: str  # "quality", "detail", "noise", "compression", "light", "colour", "reference", "difference", "origin"
+    says: str
+    measures: tuple[Measure, ...]
+    region: Region | None = None
+    brief: bool = False  # belongs to the short description
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the measurements say, in sentences. `str()` is a paragraph, or one for each aspect where it is detailed."""
+
+    statements: tuple[Statement, ...]
+
+    @property
+    def brief(self) -> Description:
+        """Its one to three most important sentences."""
+        return Description(tuple(s for s in self.statements if s.brief))
+
+    def __str__(self) -> str:
+        if all(s.brief for s in self.statements):
+            return " ".join(s.says for s in self.statements)
+        aspects = dict.fromkeys(s.aspect for s in self.statements)
+        return "\n\n".join(" ".join(s.says for s in self.statements if s.aspect == a) for a in aspects)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
     """All that is known about one file after a run; one row of every output."""
@@ -236,6 +284,7 @@ class Item:
     results: tuple[Result, ...] = ()
     quality: QualityVerdict | None = None
     origin: OriginVerdict | None = None
+    description: Description | None = None
     errors: tuple[Failure, ...] = ()
     picture: Picture | None = field(default=None, repr=False)  # kept only while the item is being reported
     saved: dict[str, Any] | None = field(default=None, repr=False)  # the row of an earlier run, passed on as it is

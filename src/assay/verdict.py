@@ -1,41 +1,27 @@
 """Results in, verdicts out: one number for quality, one careful word for origin.
 
 The rules are few and written out, so that a person can follow them by hand:
-quality is the fitted model of `ops.headline`; origin looks only at evidence that points somewhere.
+quality is what `assay-q` says; origin looks only at evidence that points somewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.ops.headline import headline
 from assay.types import Evidence, Origin, OriginVerdict, QualityVerdict, Result
 
+JUDGE = "assay-q"
 ENOUGH_HINTS = 2  # independent algorithms that must agree before hints alone decide
 
 
-def quality(results: Sequence[Result], pixels: int) -> QualityVerdict | None:
-    """How good the picture is, 0..100, and what pulls it down; None if too few of its measures are among the results.
-
-    pixels: width × height; a large photograph is judged as it is seen on a screen.
-    """
-    values = {r.card.name: r.value for r in results if r.value is not None and not r.knobs}
-    answer = headline(values, pixels=pixels)
-    if answer is None:
+def quality(results: Sequence[Result]) -> QualityVerdict | None:
+    """How good the picture is, 0..100, and which damage pulls it down: what `assay-q` says. None where it said nothing."""
+    judge = next((r for r in results if r.name == JUDGE), None)
+    if judge is None or judge.value is None or judge.interval is None:
         return None
-    score, interval, losses = answer
-    by_name = {r.card.name: r for r in results}
-    return QualityVerdict(score, interval, tuple(_reason(by_name[name], points) for name, points in losses if points >= 1))
-
-
-def _reason(result: Result, points: float) -> str:
-    return f"{result.name}: {shown(result)} costs {points:.0f} points"
-
-
-def shown(result: Result) -> str:
-    """A value with its unit, as a person writes it."""
-    unit = getattr(result.card, "scale", None)
-    return f"{result.value:.3g}{' ' + unit.unit if unit and unit.unit else ''}"
+    seen = judge.data["sees"]
+    named = seen.items() if isinstance(seen, dict) else ()
+    return QualityVerdict(judge.value, judge.interval, tuple(f"{kind}, strength {strength:.2f} of 1" for kind, strength in named))
 
 
 def origin(results: Sequence[Result], unavailable: tuple[str, ...] = ()) -> OriginVerdict:

@@ -32,11 +32,11 @@ def library() -> ctypes.CDLL | None:
 
 def can(*tensors: Tensor, dtypes: tuple[torch.dtype, ...]) -> bool:
     """Whether the C path may take these: on the CPU, no gradient wanted, one of `dtypes`, and kernels built."""
-    return (
-        all(t.device.type == "cpu" and t.dtype in dtypes and t.dtype == tensors[0].dtype for t in tensors)
-        and not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors))
-        and library() is not None
-    )
+    graph, dtype = torch.is_grad_enabled(), tensors[0].dtype
+    for t in tensors:
+        if t.dtype is not dtype or not t.is_cpu or (graph and t.requires_grad):
+            return False
+    return dtype in dtypes and library() is not None
 
 
 def pointer(t: Tensor) -> ctypes.c_void_p:
@@ -51,7 +51,7 @@ def split(work: Callable[[int, int], None], total: int, *, grain: int) -> None:
 
     Each piece's result must not depend on how the range was cut, so that the answer is the same on any machine.
     """
-    threads = min(torch.get_num_threads(), max(1, total // max(1, grain)))
+    threads = 1 if total < 2 * grain else min(torch.get_num_threads(), total // max(1, grain))
     if threads == 1:
         work(0, total)
         return

@@ -68,6 +68,21 @@ INLINE void columns(Groups *restrict out, const float *restrict from, ptrdiff_t 
     }
 }
 
+/* For windows start..stop, what deviation, skew and kurtosis differ by: |d| + 2|s| + |k|. old, new: MOMENTS planes of `count` windows. Windows that vary by no more than `flat` have neither skew nor kurtosis. */
+EXPORT WIDE void moment_changes(const float *old, const float *new, ptrdiff_t count, float flat, ptrdiff_t start,
+                                ptrdiff_t stop, float *restrict change) {
+    const float *restrict a2 = old + count, *restrict a3 = a2 + count, *restrict a4 = a3 + count;
+    const float *restrict b2 = new + count, *restrict b3 = b2 + count, *restrict b4 = b3 + count;
+    for (ptrdiff_t i = start; i < stop; i++) {
+        const float some_a = a2[i] > flat ? a2[i] : 1, some_b = b2[i] > flat ? b2[i] : 1;
+        const float there_a = a2[i] > flat ? 1.f : 0.f, there_b = b2[i] > flat ? 1.f : 0.f;
+        const float d = sqrtf(a2[i] * (256.f / 255)) - sqrtf(b2[i] * (256.f / 255));
+        const float s = there_a * a3[i] / (some_a * sqrtf(some_a)) - there_b * b3[i] / (some_b * sqrtf(some_b));
+        const float k = there_a * a4[i] / (some_a * some_a) - there_b * b4[i] / (some_b * some_b);
+        change[i] = fabsf(d) + 2 * fabsf(s) + fabsf(k);
+    }
+}
+
 /* Rows start..stop of windows of all planes. from: planes of height×width complex numbers; to: four planes of windows for
  * each of them: mean, then the mean 2nd, 3rd and 4th powers of the differences from it. */
 EXPORT WIDE void window_moments(const float *from, ptrdiff_t width, ptrdiff_t height, ptrdiff_t start, ptrdiff_t stop, float *to) {

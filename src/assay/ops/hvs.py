@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
+from functools import cache
 
 import torch
 from torch import Tensor
 
+from assay import kernels
 from assay.ops.colourspaces import power
-from assay.ops.dct import block_dct
+from assay.ops.dct import block_dct, matrix
+from assay.ops.shared import shared
 
 BLOCK = 8
 ROWS = 32 * BLOCK  # a strip, so that a large picture is never held as float blocks at once
@@ -29,7 +33,12 @@ STRENGTH = 32.0  # Ponomarenko 2007: what the masking energy of a block is divid
 
 
 def hvs_error(x: Tensor, ref: Tensor, *, masked: bool) -> Tensor:
-    """The weighted mean squared error over all whole blocks of N×1×H×W float grey in [0, 1]; N float64 values, of 1."""
+    """The weighted mean squared error over all whole blocks of N×1×H×W float grey in 0..255; N float64 values, of 1 for white.
+
+    Differentiable; without gradients a kernel finds it with and without masking at once.
+    """
+    if kernels.can(x, ref, dtypes=(torch.float32,)):
+        return _kernel(x, ref)[:, int(masked)]
     total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     for errors in hvs_errors(x, ref, masked=masked):
         total = total + errors.double().sum((1, 2))
@@ -37,20 +46,50 @@ def hvs_error(x: Tensor, ref: Tensor, *, masked: bool) -> Tensor:
 
 
 def hvs_errors(x: Tensor, ref: Tensor, *, masked: bool) -> Iterator[Tensor]:
-    """The same of each block: strips of N×rows×columns, from top to bottom.
+    """The definition, of each block: strips of N×rows×columns, from top to bottom.
 
     `masked`: less what the detail of the block hides (PSNR-HVS-M), else all of it (PSNR-HVS).
     """
     h, w = x.shape[2] // BLOCK * BLOCK, x.shape[3] // BLOCK * BLOCK
     step = torch.tensor(JPEG, dtype=x.dtype, device=x.device)
     for top in range(0, h, ROWS):
-        a, b = (t[:, 0, top : min(top + ROWS, h), :w] * 255 for t in (x, ref))
+        a, b = (t[:, 0, top : min(top + ROWS, h), :w] for t in (x, ref))
         da, db = block_dct(a), block_dct(b)
         d = (da - db).abs()
         if masked:
             hidden = torch.maximum(_masking(a, da, step), _masking(b, db, step))[..., None, None] * (step / HIDES) ** 2
             d = _seen(d, hidden)
         yield (d * (SEEN / 255) / step).square().mean((3, 4))
+
+
+@shared
+def _kernel(x: Tensor, ref: Tensor) -> Tensor:
+    """N×2: the error as it is, and what is not hidden."""
+    n, _, height, width = x.shape
+    h, w = height // BLOCK, width // BLOCK
+    step = torch.tensor(JPEG, dtype=torch.float64)
+    hides = (step / HIDES) ** 2
+    hides[0, 0] = 0  # of the mean nothing is hidden
+    tables = torch.stack([SEEN / step, (HIDES / step) ** 2, hides]).float()
+    transform, x, ref = matrix().float(), x.contiguous(), ref.contiguous()
+    sums = torch.zeros(n, h, 2, dtype=torch.float64)
+    a, b, d, t, to = (kernels.pointer(v) for v in (x, ref, transform, tables, sums))
+
+    def work(start: int, stop: int) -> None:
+        _library().hvs_rows(a, b, height, width, d, t, start, stop, to)
+
+    kernels.split(work, n * h, grain=max(1, (1 << 16) // width))
+    return sums.sum(1) / (255**2 * BLOCK**2 * h * w)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    library = kernels.library()
+    if library is None:
+        raise RuntimeError("the kernels are not built; ask kernels.can first")
+    size, address = ctypes.c_ssize_t, ctypes.c_void_p
+    library.hvs_rows.argtypes, library.hvs_rows.restype = [address, address, size, size, address, address, size, size, address], None
+    return library
 
 
 def _seen(d: Tensor, hidden: Tensor) -> Tensor:

@@ -8,21 +8,27 @@ from math import log, pi
 import torch
 from torch import Tensor
 
+from assay.ops.phase import passed
+
 SCALES, ORIENTATIONS = 5, 4
 SHORTEST, FACTOR = 3.0, 3.0  # wavelengths in pixels: 3, 9, 27, 81, 243
 BANDWIDTH = 0.55  # ratio of the radial Gaussian's σ to the centre frequency: about two octaves
 SPREAD = pi / ORIENTATIONS / 1.5  # σ of the angular Gaussian
 
 
-def filters(height: int, width: int, like: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """The scale, 0 to 4, and the transfer function, H×W in the order of fft2, of each of the twenty filters in turn."""
-    octave, angle = _polar(height, width, like)
+def responses(spectra: tuple[Tensor, ...]) -> Iterator[tuple[int, Iterator[Tensor]]]:
+    """The scale, 0 to 4, and what of each N×H×W spectrum (fft2) one filter passes, N×H×W complex, for twenty filters in turn.
+
+    They are large: each is made when it is asked for.
+    """
+    height, width = spectra[0].shape[-2:]
+    octave, angle = _polar(height, width, spectra[0].real)
     radial = [_radial(octave, scale) for scale in range(SCALES)]
     del octave
     for k in range(ORIENTATIONS):
         angular = _angular(angle, k * pi / ORIENTATIONS)
         for scale in range(SCALES):
-            yield scale, radial[scale] * angular
+            yield scale, (torch.fft.ifft2(passed(s, radial[scale], angular)) for s in spectra)
 
 
 def _polar(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from assay import kernels
 from assay.ops.colour import LUMA
+from assay.ops.gradients import means
 from assay.ops.shared import shared
 
 
@@ -15,6 +17,9 @@ def levels(x: Tensor, rounded: bool = False) -> Tensor:
 
     rounded: to whole numbers, as MATLAB's rgb2gray does with 8-bit pictures. The gradient is then 0.
     """
+    if kernels.can(x, dtypes=(torch.uint8, torch.float32)):
+        y = means(x, 1, (LUMA,))
+        return (y + 0.5).floor() if rounded else y
     scale = 1 if x.dtype == torch.uint8 else 255
     x = x.float() if x.dtype == torch.uint8 else x
     if x.shape[1] == 3:

@@ -29,13 +29,13 @@ def ssim_mean(x: Tensor, ref: Tensor, *, window: Window = "gaussian", structure:
     return similarity(x, ref, window=window, structure=structure).mean((2, 3))
 
 
-def ssim_each(x: Tensor, ref: Tensor, *, window: Window = "gaussian") -> Tensor:
-    """The structural similarity l·cs of every window inside, N×C×h×w."""
+def ssim_each(x: Tensor, ref: Tensor, *, window: Window = "gaussian", structure: bool = False) -> Tensor:
+    """The structural similarity l·cs of every window inside, N×C×h×w; `structure` leaves l out."""
     if _fused(x, ref):
-        out = _kernel(x, ref, window, False, each=True)[1]
+        out = _kernel(x, ref, window, structure, each=True)[1]
         if out is not None:
             return out
-    return similarity(x, ref, window=window)
+    return similarity(x, ref, window=window, structure=structure)
 
 
 def similarity(x: Tensor, ref: Tensor, *, window: Window = "gaussian", structure: bool = False) -> Tensor:

@@ -23,7 +23,8 @@ def psnr_of(x: Tensor, ref: Tensor) -> Tensor:
         return decibel((x - ref).square().mean(dim=(1, 2, 3)))
     sums = _kernel(x, ref) if kernels.can(x, ref, dtypes=(torch.uint8,)) else squares(x, ref)
     white = 255**2 * (x.numel() // len(x))
-    return torch.tensor([10 * log10(white / s) if s else inf for s in sums], dtype=torch.float32, device=x.device)
+    found = [10 * log10(white / s) if s else inf for s in sums]
+    return torch.full((1,), found[0], device=x.device) if len(found) == 1 else torch.tensor(found, device=x.device)
 
 
 def decibel(error: Tensor) -> Tensor:

@@ -106,6 +106,17 @@ def _median(v: Tensor) -> Tensor:
     return low if n % 2 else (low + v.kthvalue(n // 2 + 1).values) / 2
 
 
+def passed(spectrum: Tensor, radial: Tensor, angular: Tensor) -> Tensor:
+    """What a filter, H×W as the product of two, leaves of N×H×W complex spectra."""
+    if not kernels.can(spectrum, dtypes=(torch.complex64,)):
+        return spectrum * (radial * angular)
+    spectrum, out = spectrum.contiguous(), torch.empty_like(spectrum, memory_format=torch.contiguous_format)
+    factors, n = [kernels.pointer(t) for t in (radial, angular)], radial.numel()
+    for one, to in zip(spectrum, out, strict=True):
+        _library().phase_filter(kernels.pointer(one), *factors, n, kernels.pointer(to))
+    return out
+
+
 def _fast(y: Tensor) -> Tensor:
     """The same with the kernels around torch's transforms; a wave of one filter at a time stays in the cache."""
     filters = bank(*y.shape, y.dtype, y.device)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from assay.ops.filters import mirrored
+from assay.ops.filters import mirrored, separable
 from assay.ops.shared import shared
 
 Taps = tuple[float, float, float]  # the middle one, and those one and two places away
@@ -37,8 +36,7 @@ def halve(x: Tensor, taps: Taps, edge: Edge) -> Tensor:
     """Every second sample of N×1×H×W after a low-pass, the first one kept."""
     middle, near, far = taps
     w = torch.tensor([far, near, middle, near, far], dtype=x.dtype, device=x.device)
-    x = mirrored(x, 2, 2, edge=edge)
-    return F.conv2d(F.conv2d(x, w.view(1, 1, 5, 1), stride=(2, 1)), w.view(1, 1, 1, 5), stride=(1, 2))
+    return separable(mirrored(x, 2, 2, edge=edge), w, w, step=2)
 
 
 def double(x: Tensor, size: torch.Size, taps: Taps, edge: Edge, gain: float = 1.0) -> Tensor:

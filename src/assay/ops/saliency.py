@@ -10,9 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from assay import kernels
-from assay.ops.filters import gaussian
+from assay.ops.filters import gaussian, separable
 from assay.ops.gradients import root
 from assay.ops.imresize import Taps, combined, imresize, taps, trimmed
+from assay.ops.phase import passed
 from assay.ops.shared import shared
 
 SIDE = 256  # SDSP works at this size: VSI.m of the authors of Zhang 2014; so do the next four
@@ -61,7 +62,7 @@ def _library() -> ctypes.CDLL:
 @lru_cache(maxsize=4)
 @torch.inference_mode(mode=False)
 def _priors(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The half plane of the log-Gabor filter for rfft2, and the bias towards the centre."""
+    """The log-Gabor filter for fft2, and the bias towards the centre."""
     i = torch.arange(SIDE, dtype=torch.float64)
     f = torch.fft.ifftshift((i - SIDE // 2) / SIDE)
     radius = torch.hypot(f[:, None], f[None])
@@ -69,7 +70,7 @@ def _priors(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     wave = torch.where(inside, torch.exp(-(torch.log(torch.where(inside, radius, 1) / OMEGA) ** 2) / (2 * SIGMA_F**2)), 0)
     d = (i + 1 - SIDE / 2) ** 2  # counted from 1, as there
     centre = torch.exp(-(d[:, None] + d[None]) / SIGMA_D**2)
-    return wave[:, : SIDE // 2 + 1].to(device, dtype), centre.to(device, dtype)
+    return wave.to(device, dtype), centre.to(device, dtype)
 
 
 @shared
@@ -82,11 +83,19 @@ def sdsp(x: Tensor) -> Tensor:
     small = small / 255 if x.dtype == torch.uint8 else small
     colours = lab(small.expand(-1, 3, -1, -1))
     wave, centre = _priors(colours.dtype, colours.device)
-    band = torch.fft.irfft2(torch.fft.rfft2(colours) * wave, s=(SIDE, SIDE))
+    band = _outstanding(colours, wave)
     if kernels.can(band, dtypes=(torch.float32,)):
         return _joined(band, colours, centre)
     warm = spread(colours[:, 1:]).square().sum(1, keepdim=True)
     return root(band.square().sum(1, keepdim=True)) * centre * (1 - torch.exp(-warm / SIGMA_C**2))
+
+
+def _outstanding(colours: Tensor, wave: Tensor) -> Tensor:
+    """What the filter leaves of L, a and b. It is real and even, so that two planes pass as one complex plane: L + ia, and b."""
+    both = torch.view_as_complex(colours[:, :2].permute(0, 2, 3, 1).contiguous())
+    none = torch.ones_like(wave)
+    first, second = (torch.fft.ifft2(passed(torch.fft.fft2(t), wave, none)) for t in (both, colours[:, 2].to(both.dtype)))
+    return torch.cat([torch.view_as_real(first).permute(0, 3, 1, 2), second.real[:, None]], 1)
 
 
 def _joined(band: Tensor, colours: Tensor, centre: Tensor) -> Tensor:
@@ -147,5 +156,5 @@ def spectral_residual(y: Tensor, window: int) -> Tensor:
     before = (window - 1) // 2  # an even window reaches one further at its end, as in imfilter
     power = F.pad(power, (before, window - 1 - before, before, window - 1 - before))
     g = gaussian(window, 3.8).to(power)  # σ of SR_SIM.m
-    power = F.conv2d(F.conv2d(power, g.view(1, 1, -1, 1)), g.view(1, 1, 1, -1))
+    power = separable(power, g, g)
     return imresize(spread(power).to(y.dtype), h, w, kernel="bicubic")

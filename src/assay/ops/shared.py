@@ -6,6 +6,7 @@ inside `with remembering():` and as usual everywhere else. Nothing outlives the 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,13 +18,38 @@ from torch import Tensor
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_memory: ContextVar[dict[object, tuple[tuple[Any, ...], Any]] | None] = ContextVar("shared bricks", default=None)
+BUDGET = 160 << 20  # bytes: grey, the spectra and the small planes of a 4K pair; more would cost memory and spare little
+
+
+class _Memory:
+    """Answers by question, the longest unasked first; those are forgotten when all together hold more than `budget` bytes."""
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._answers: OrderedDict[object, tuple[tuple[Any, ...], Any]] = OrderedDict()
+
+    def ask(self, key: object, given: tuple[Any, ...], answer: Callable[[], R]) -> R:
+        if key in self._answers:
+            self._answers.move_to_end(key)
+            return cast(R, self._answers[key][1])
+        found = answer()
+        self._answers[key] = (given, found)  # what was given is kept, so that its address stays its own
+        while self._answers and self._held() > self._budget:
+            self._answers.popitem(last=False)
+        return found
+
+    def _held(self) -> int:
+        storages = (t.untyped_storage() for entry in self._answers.values() for t in _tensors(entry))
+        return sum({s.data_ptr(): s.nbytes() for s in storages}.values())
+
+
+_memory: ContextVar[_Memory | None] = ContextVar("shared bricks", default=None)
 
 
 @contextmanager
-def remembering() -> Iterator[None]:
-    """Within the block, `@shared` functions answer a repeated question from memory."""
-    token = _memory.set({})
+def remembering(budget: int = BUDGET) -> Iterator[None]:
+    """Within the block, `@shared` functions answer a repeated question from memory, of at most `budget` bytes."""
+    token = _memory.set(_Memory(budget))
     try:
         yield
     finally:
@@ -36,12 +62,26 @@ def shared(fn: Callable[P, R]) -> Callable[P, R]:
     @wraps(fn)
     def ask(*args: P.args, **kwargs: P.kwargs) -> R:
         memory = _memory.get()
-        given = (*args, *kwargs.values())
-        if memory is None or (torch.is_grad_enabled() and any(isinstance(g, Tensor) and g.requires_grad for g in given)):
+        if memory is None:
             return fn(*args, **kwargs)
-        key = (fn, tuple(kwargs), tuple((id(g), g._version) if isinstance(g, Tensor) else g for g in given))
-        if key not in memory:
-            memory[key] = (given, fn(*args, **kwargs))  # the arguments are kept, so that their ids stay theirs
-        return cast(R, memory[key][1])
+        given = (*args, *kwargs.values())
+        tensors = list(_tensors(given))
+        if any(t.is_inference() for t in tensors) or (torch.is_grad_enabled() and any(t.requires_grad for t in tensors)):
+            return fn(*args, **kwargs)  # an inference tensor does not tell when it is changed
+        key = (fn, tuple(kwargs), tuple(_identity(g) if isinstance(g, Tensor) else g for g in given))
+        return memory.ask(key, given, lambda: fn(*args, **kwargs))
 
     return ask
+
+
+def _identity(t: Tensor) -> tuple[object, ...]:
+    """The same for every view of the same pixels, and another one once they have been changed."""
+    return t.data_ptr(), t.shape, t.stride(), t.dtype, t.device, t._version
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for v in value:
+            yield from _tensors(v)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable
 from functools import cache
 
 import torch
 from torch import Tensor
 
 from assay import kernels
+from assay.ops.gradients import root
 
 SIDE, STEP = 16, 4
+ROUNDING = 1e-8  # squared grey levels: a window that varies less is flat, and has neither skew nor kurtosis
 Moments = tuple[Tensor, Tensor, Tensor, Tensor]  # mean, and mean 2nd, 3rd, 4th powers of the differences from it
 
 
@@ -33,8 +36,30 @@ def box_sums(x: Tensor, side: int) -> Tensor:
 def magnitude_moments(z: Tensor) -> Moments:
     """The moments of |z| in every window of complex N×H×W; each N×⌊(H-12)/4⌋×⌊(W-12)/4⌋."""
     if kernels.can(z, dtypes=(torch.complex64,)):
-        return _kernel(z)
+        mean, m2, m3, m4 = _kernel(z).unbind(1)
+        return mean, m2, m3, m4
     return window_moments(blocks(z.abs()), SIDE // STEP)
+
+
+def changes(waves: Iterable[Tensor]) -> Tensor:
+    """|Δ deviation| + 2 |Δ skew| + |Δ kurtosis| of the magnitudes of two complex N×H×W in every window, N×h×w."""
+    old, new = (torch.stack(magnitude_moments(z), 1) for z in waves)  # one after the other: the waves may be large
+    if not kernels.can(old, new, dtypes=(torch.float32,)):
+        deviation, skew, kurtosis = ((p - q).abs() for p, q in zip(_statistics(old), _statistics(new), strict=True))
+        return torch.as_tensor(deviation + 2 * skew + kurtosis)
+    out = torch.empty(len(old), *old.shape[2:])
+    for one, two, to in zip(old, new, out, strict=True):
+        p, q, r = (kernels.pointer(t) for t in (one, two, to))
+        _library().moment_changes(p, q, to.numel(), ROUNDING, 0, to.numel(), r)
+    return out
+
+
+def _statistics(moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Deviation, skew and kurtosis of windows, from N×4×h×w moments."""
+    _, m2, m3, m4 = moments.unbind(1)
+    varies = m2 > ROUNDING
+    some = torch.where(varies, m2, 1)
+    return root(m2 * (256 / 255)), torch.where(varies, m3 / some**1.5, 0), torch.where(varies, m4 / some.square(), 0)
 
 
 def blocks(x: Tensor) -> Moments:
@@ -77,22 +102,24 @@ def _span(parts: Moments, dim: int, start: int, count: int) -> Moments:
     return a, b, c, d
 
 
-def _kernel(z: Tensor) -> Moments:
+def _kernel(z: Tensor) -> Tensor:
+    """N×4×h×w."""
     z = z.contiguous()
     n, height, width = z.shape
     h, w = ((s - SIDE) // STEP + 1 for s in (height, width))
     out = torch.empty(n, 4, h, w)
-    a, to, run = kernels.pointer(z), kernels.pointer(out), _function()
+    a, to, run = kernels.pointer(z), kernels.pointer(out), _library().window_moments
     kernels.split(lambda start, stop: run(a, width, height, start, stop, to), n * h, grain=max(8, (1 << 15) // w))
-    mean, m2, m3, m4 = out.unbind(1)
-    return mean, m2, m3, m4
+    return out
 
 
 @cache
-def _function() -> ctypes._NamedFuncPointer:
+def _library() -> ctypes.CDLL:
     library = kernels.library()
     if library is None:
         raise RuntimeError("the kernels are not built; ask kernels.can first")
     size, address = ctypes.c_ssize_t, ctypes.c_void_p
     library.window_moments.argtypes, library.window_moments.restype = [address, size, size, size, size, address], None
-    return library.window_moments
+    library.moment_changes.argtypes = [address, address, size, ctypes.c_float, size, size, address]
+    library.moment_changes.restype = None
+    return library

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from math import inf
 
+import torch
 from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
 from assay.ops.colourspaces import power
+from assay.ops.pairs import products
 from assay.types import BadInput, CannotAssess, Scale, ScoreCard
 
 
@@ -37,7 +39,14 @@ def ergas(x: Tensor, *, ref: Tensor, ratio: float = 4) -> Tensor:
     """
     if not ratio > 0:
         raise BadInput(f"ratio must be above 0; got {ratio}.")
-    return 100 / ratio * power(ergas_map(x, ref=ref).mean((1, 2)), 0.5)
+    x, ref = check.images(x=x, ref=ref, keep_uint8=True)
+    bytes_ = x.dtype == torch.uint8
+    mean = ref.sum(dim=(2, 3)) / (255.0 * ref.shape[2] * ref.shape[3]) if bytes_ else ref.mean(dim=(2, 3))
+    if bool((mean <= 0).any()):
+        raise CannotAssess("ERGAS divides by the mean of every channel of ref, and one is black.")
+    error = products(x, ref).diagonal(dim1=1, dim2=2).float() if bytes_ else (x - ref).square().mean(dim=(2, 3))
+    relative = error / mean.square()
+    return 100 / ratio * power(relative.mean(1), 0.5)
 
 
 def ergas_map(x: Tensor, *, ref: Tensor) -> Tensor:

@@ -6,12 +6,12 @@ from functools import cache
 from math import ceil, pi, sqrt
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
 from assay.ops.colourspaces import WHITE, XYZ, in_colour, lab, length, linear, mixed, power, strips
+from assay.ops.filters import separable
 from assay.types import BadInput, Scale, ScoreCard
 
 PIXELS_PER_DEGREE = 0.7 * 3840 / 0.7 * pi / 180  # Andersson 2020: 0.7 m from a 4K screen of 0.7 m
@@ -20,6 +20,7 @@ SENSITIVITY = (((1.0, 0.0047),), ((1.0, 0.0053),), ((34.1, 0.04), (13.5, 0.025))
 WIDEST = 0.04
 COLOUR_POWER, FEATURE_POWER = 0.7, 0.5  # q_c and q_f
 KNEE, SHARE = 0.4, 0.95  # p_c and p_t: where large differences of colour start to be squeezed, and to what
+ROWS = 96  # so few that the planes at work stay near the processor, against a halo of ten
 FEATURE = 0.082  # degrees, the width of an edge
 
 
@@ -60,7 +61,7 @@ def _differences(x: Tensor, ref: Tensor, ppd: float) -> list[Tensor]:
         raise BadInput(f"pixels_per_degree must lie in 1 to 200; got {ppd}.")
     x, ref = check.images(x=x, ref=ref, keep_uint8=True)
     halo = max(_reach(ppd), ceil(3 * _width(ppd)))
-    return [_strip(a, b, ppd, halo) for a, b in strips(x, ref, halo=halo)]
+    return [_strip(a, b, ppd, halo) for a, b in strips(x, ref, halo=halo, rows=ROWS)]
 
 
 def _strip(a: Tensor, b: Tensor, ppd: float, halo: int) -> Tensor:
@@ -109,13 +110,8 @@ def _seen(opponent: Tensor, ppd: float, halo: int) -> Tensor:
         plane = plane[:, None, trim : h - trim, trim : w - trim]
         bells = [(a * sqrt(pi / b), torch.exp(-(pi**2) * r**2 / b)) for a, b in terms]
         weight = sum(float(k * g.sum() ** 2) for k, g in bells)
-        out.append(sum((_filtered(plane, g, g) * (k / weight) for k, g in bells), torch.zeros(())))
+        out.append(sum((separable(plane, g, g) * (k / weight) for k, g in bells), torch.zeros(())))
     return _light(torch.cat(out, dim=1))
-
-
-def _filtered(plane: Tensor, down: Tensor, across: Tensor) -> Tensor:
-    down, across = down.to(plane), across.to(plane)
-    return F.conv2d(F.conv2d(plane, down.view(1, 1, -1, 1)), across.view(1, 1, 1, -1))
 
 
 def _hunt(light: Tensor) -> Tensor:
@@ -159,4 +155,4 @@ def _feature_difference(a: Tensor, b: Tensor, ppd: float, halo: int) -> Tensor:
 
 
 def _strength(t: Tensor, kernel: Tensor, smooth: Tensor) -> Tensor:
-    return length(_filtered(t, smooth, kernel), _filtered(t, kernel, smooth))[:, 0]
+    return length(separable(t, smooth, kernel), separable(t, kernel, smooth))[:, 0]

@@ -9,7 +9,7 @@ from assay import check
 from assay.catalog import carded
 from assay.ops.filters import gaussian, windowed
 from assay.ops.luma import levels
-from assay.ops.moments import SIGMA, SIZE, similarity
+from assay.ops.moments import SIGMA, SIZE, ssim_each
 from assay.ops.pyramid import BINOMIAL, laplacian
 from assay.ops.vectors import spectrum, strengths
 from assay.ops.windowstats import box_sums
@@ -55,7 +55,7 @@ def iw_ssim_map(x: Tensor, *, ref: Tensor) -> Tensor:
     """Similarity of contrast and structure of the finest band, N×(H-10)×(W-10); 1 is alike, dark is damaged."""
     x, ref = check.images(x=x, ref=ref, min_side=176, keep_uint8=True)
     a, b = (laplacian(levels(t), LEVELS, BINOMIAL, "once")[0] / 255 for t in (x, ref))
-    return similarity(a, b, structure=True)[:, 0]
+    return ssim_each(a, b, structure=True)[:, 0]
 
 
 def _score(x: Tensor, ref: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def _score(x: Tensor, ref: Tensor) -> Tensor:
     score = torch.ones(len(x), dtype=a[0].dtype, device=x.device)
     for i, weight in enumerate(WEIGHTS):
         if i == LEVELS - 1:
-            alike = similarity(a[i] / 255, b[i] / 255, structure=True) * _light(a[i], b[i])
+            alike = ssim_each(a[i] / 255, b[i] / 255, structure=True) * _light(a[i], b[i])
             mean = alike.mean((1, 2, 3))
         else:
             parent = _enlarged(b[i + 1][:, 0])[:, : b[i].shape[2], : b[i].shape[3]] if i < LEVELS - 2 else None
@@ -81,7 +81,7 @@ def _weighted(x: Tensor, ref: Tensor, parent: Tensor | None) -> Tensor:
     total = weight = torch.zeros((), dtype=torch.float64, device=x.device)
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height) + reach)
-        alike = similarity(x[:, :, rows] / 255, ref[:, :, rows] / 255, structure=True)[:, 0]
+        alike = ssim_each(x[:, :, rows] / 255, ref[:, :, rows] / 255, structure=True)[:, 0]
         above = None if parent is None else parent[:, rows]
         told = _information(x[:, 0, rows], ref[:, 0, rows], above, values, ways)
         total = total + (alike * told).sum((1, 2), dtype=torch.float64)

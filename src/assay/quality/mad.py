@@ -12,9 +12,9 @@ from assay import check
 from assay.catalog import carded
 from assay.ops.colourspaces import power
 from assay.ops.gradients import root
-from assay.ops.loggabor import filters
+from assay.ops.loggabor import responses
 from assay.ops.luma import levels
-from assay.ops.windowstats import SIDE, STEP, Moments, blocks, box_sums, magnitude_moments, window_moments
+from assay.ops.windowstats import SIDE, STEP, Moments, blocks, box_sums, changes, window_moments
 from assay.types import Scale, ScoreCard
 
 LIGHT, GAMMA = 0.02874, 2.2 / 3  # luminance of a grey level, and the eye's cube root: MAD_index.m, k
@@ -23,7 +23,6 @@ THRESHOLD = -5.0  # logarithm of the contrast from which masking begins: Ci_thrs
 SCALE_WEIGHTS = tuple(w / 13.25 for w in (0.5, 0.75, 1, 5, 6))  # from fine to coarse
 VISIBLE = 200.0  # MAD_index.m since June 2010
 BETA1, BETA2 = exp(-2.55 / 3.35), 1 / (log(10) * 3.35)  # Larson & Chandler 2010, section 3.3
-ROUNDING = 1e-8  # squared grey levels: a window that varies less is flat, and has neither skew nor kurtosis
 
 
 @carded(
@@ -94,7 +93,8 @@ def _distance(x: Tensor, ref: Tensor) -> Tensor:
 def _visible(x: Tensor, ref: Tensor) -> Tensor:
     """How much of the error can be found, squared: local error energy, where its contrast is not masked by that of the picture."""
     filters = _sensitivity(ref)
-    bright, error = _as_seen(ref, filters), _as_seen(x, filters) - _as_seen(ref, filters)
+    bright = _as_seen(ref, filters)
+    error = _as_seen(x, filters) - bright
     parts = blocks(bright)
     mean = window_moments(parts, 4)[0]
     seen = mean >= DARK
@@ -147,19 +147,9 @@ def _appearance(x: Tensor, ref: Tensor) -> Tensor:
     """How much local statistics of log-Gabor responses have changed, squared."""
     spectra = torch.fft.fft2(ref), torch.fft.fft2(x)
     change = torch.zeros((), dtype=x.dtype, device=x.device)
-    for scale, passed in filters(x.shape[1], x.shape[2], x):
-        old, new = (_statistics(magnitude_moments(torch.fft.ifft2(s * passed))) for s in spectra)
-        for weight, p, q in zip((1, 2, 1), old, new, strict=True):
-            change = change + weight * SCALE_WEIGHTS[scale] * (p - q).abs()
+    for scale, waves in responses(spectra):
+        change = change + SCALE_WEIGHTS[scale] * changes(waves)
     return _inside(change.square(), x)
-
-
-def _statistics(moments: Moments) -> tuple[Tensor, Tensor, Tensor]:
-    """Deviation, skew and kurtosis of windows."""
-    _, m2, m3, m4 = moments
-    varies = m2 > ROUNDING
-    some = torch.where(varies, m2, 1)
-    return root(m2 * (256 / 255)), torch.where(varies, m3 / some**1.5, 0), torch.where(varies, m4 / some.square(), 0)
 
 
 def _inside(windows: Tensor, x: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.ops.colour import grey
 from assay.ops.hvs import BLOCK, hvs_error, hvs_errors
+from assay.ops.luma import levels
 from assay.ops.mse import decibel
 from assay.types import Scale, ScoreCard
 
@@ -39,11 +39,11 @@ def psnr_hvs(x: Tensor, *, ref: Tensor) -> Tensor:
     >>> round(float(psnr_hvs(x + 1, ref=x)), 2)
     44.0
     """
-    x, ref = (grey(t) for t in check.images(x=x, ref=ref, min_side=BLOCK))
+    x, ref = (levels(t) for t in check.images(x=x, ref=ref, min_side=BLOCK, keep_uint8=True))
     return decibel(hvs_error(x, ref, masked=False)).to(x.dtype)
 
 
 def psnr_hvs_map(x: Tensor, *, ref: Tensor) -> Tensor:
     """The weighted squared error of every 8×8 block, N×⌊H/8⌋×⌊W/8⌋; 0 is equal. The score is -10 log10 of its mean."""
-    x, ref = (grey(t) for t in check.images(x=x, ref=ref, min_side=BLOCK))
+    x, ref = (levels(t) for t in check.images(x=x, ref=ref, min_side=BLOCK, keep_uint8=True))
     return torch.cat(list(hvs_errors(x, ref, masked=False)), dim=1)

@@ -11,6 +11,7 @@ from torch import Tensor
 from assay import check
 from assay.catalog import carded
 from assay.ops.mse import decibel
+from assay.ops.pairs import products
 from assay.types import BadInput, Scale, ScoreCard
 
 Luma = Literal["studio", "full"]
@@ -45,6 +46,13 @@ def psnr_y(x: Tensor, *, ref: Tensor, luma: Luma = "studio") -> Tensor:
     >>> psnr_y(grey + 0.1, ref=grey, luma="full")
     tensor([20.])
     """
+    if luma not in WEIGHTS:
+        raise BadInput(f"luma must be studio or full; got {luma!r}.")
+    x, ref = check.images(x=x, ref=ref, keep_uint8=True)
+    if x.dtype == torch.uint8:  # whole numbers, so that nothing is lost where the terms cancel
+        weights = torch.tensor(WEIGHTS[luma], dtype=torch.float64, device=x.device)
+        weights = weights if x.shape[1] == 3 else weights.sum().view(1)
+        return decibel(weights @ products(x, ref) @ weights).float()
     return decibel(psnr_y_map(x, ref=ref, luma=luma).mean(dim=(1, 2)))
 
 

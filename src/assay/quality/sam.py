@@ -10,6 +10,7 @@ from torch import Tensor
 from assay import check
 from assay.catalog import carded
 from assay.ops.colourspaces import power, strips
+from assay.ops.pairs import angles
 from assay.types import BadInput, CannotAssess, Scale, ScoreCard
 
 
@@ -36,15 +37,10 @@ def sam(x: Tensor, *, ref: Tensor) -> Tensor:
     tensor([0.7854])
     """
     x, ref = _checked(x, ref)
-    total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-    count = torch.zeros_like(total)
-    for a, b in strips(x, ref):
-        angle, seen = _angles(a, b)
-        total = total + angle.double().sum((1, 2))
-        count += seen.sum((1, 2))
+    total, count = angles(x, ref) or _sums(x, ref)
     if not bool(count.all()):
         raise CannotAssess("Every pixel is black in x or ref, and black has no spectral angle.")
-    return (total / count).to(x.dtype)
+    return (total / count).to(torch.float32 if x.dtype == torch.uint8 else x.dtype)
 
 
 def sam_map(x: Tensor, *, ref: Tensor) -> Tensor:
@@ -53,14 +49,26 @@ def sam_map(x: Tensor, *, ref: Tensor) -> Tensor:
 
 
 def _checked(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
-    x, ref = check.images(x=x, ref=ref)
+    x, ref = check.images(x=x, ref=ref, keep_uint8=True)
     if x.shape[1] != 3:
         raise BadInput("x and ref must have three channels: grey has no spectral angle.")
     return x, ref
 
 
+def _sums(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
+    """The definition: the sum of the angles where neither colour is black, and how many those are."""
+    total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+    count = torch.zeros_like(total)
+    for a, b in strips(x, ref):
+        angle, seen = _angles(a, b)
+        total = total + angle.double().sum((1, 2))
+        count += seen.sum((1, 2))
+    return total, count
+
+
 def _angles(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """The angle at every pixel, N×H×W, 0 where either is black; and where neither is."""
+    a, b = (t / 255 if t.dtype == torch.uint8 else t for t in (a, b))
     seen = (a > 0).any(1) & (b > 0).any(1)
     cross = power(torch.linalg.cross(a, b, dim=1).square().sum(1), 0.5)  # sharper than arccos where colours are close
     return torch.atan2(cross, torch.where(seen, (a * b).sum(1), 1)) * seen, seen

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
+from assay.ops.boxes import correlations
 from assay.ops.filters import mirrored
 from assay.types import BadInput, Scale, ScoreCard
 
@@ -44,13 +45,22 @@ def scc(x: Tensor, *, ref: Tensor, flat: Flat = "alike") -> Tensor:
     >>> scc(x, ref=x)
     tensor([1.])
     """
-    x, ref = check.images(x=x, ref=ref)
+    if flat not in ("alike", "zero"):
+        raise BadInput(f"flat must be alike or zero; got {flat!r}.")
+    x, ref = check.images(x=x, ref=ref, keep_uint8=True)
+    total = correlations(x, ref, float(flat == "alike"))
+    score: Tensor = (_total(x, ref, flat) if total is None else total) / x[0].numel()
+    return score.to(torch.float32 if x.dtype == torch.uint8 else x.dtype)
+
+
+def _total(x: Tensor, ref: Tensor, flat: Flat) -> Tensor:
+    """The definition: the sum of the correlations of each picture."""
+    x, ref = (t / 255 if t.dtype == torch.uint8 else t for t in (x, ref))
     total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     for plane in _planes(x, ref, flat):
         for strip in plane:
             total = total + strip.sum((1, 2, 3))
-    score: Tensor = total / x[0].numel()
-    return score.to(x.dtype)
+    return total
 
 
 def scc_map(x: Tensor, *, ref: Tensor, flat: Flat = "alike") -> Tensor:

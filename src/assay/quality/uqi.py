@@ -7,6 +7,7 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
+from assay.ops.boxes import universal
 from assay.ops.windowstats import box_sums
 from assay.types import Scale, ScoreCard
 
@@ -41,13 +42,21 @@ def uqi(x: Tensor, *, ref: Tensor) -> Tensor:
     """
     x, ref = check.images(x=x, ref=ref, min_side=SIDE, keep_uint8=True)
     h, w = (n - SIDE + 1 for n in x.shape[2:])
+    total = universal(x, ref)
+    total = _total(x, ref) if total is None else total
+    return (total / (h * w * x.shape[1])).to(torch.float32 if x.dtype == torch.uint8 else x.dtype)
+
+
+def _total(x: Tensor, ref: Tensor) -> Tensor:
+    """The definition: the sum of the index over all windows and channels."""
+    h = x.shape[2] - SIDE + 1
     step = max(1, STRIP // x.shape[3])
     total = torch.zeros((), dtype=torch.float64, device=x.device)
     for channel in range(x.shape[1]):
         for top in range(0, h, step):
             rows = slice(top, min(top + step, h) + SIDE - 1)
             total = total + _quality(x[:, channel, rows], ref[:, channel, rows]).sum((1, 2))
-    return (total / (h * w * x.shape[1])).to(torch.float32 if x.dtype == torch.uint8 else x.dtype)
+    return total
 
 
 def uqi_map(x: Tensor, *, ref: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +35,8 @@ class HtmlReport:
         self._path, self._maps, self._count = Path(path), maps, 0
         self._names: dict[str, str] = {}
         self._part = self._path.with_name(self._path.name + ".part")
-        head, self._tail = _template()
+        page = template(HERE / "report.html", css=[HERE / "report.css"], js=[HERE / "dom.js", HERE / "report.js"])
+        head, _, self._tail = page.partition(MARK)
         self._file = self._part.open("wb")
         self._write(head)
 
@@ -52,13 +54,13 @@ class HtmlReport:
             full["bytes"] = len(decoded.data) or None
             if self._count < self._maps:
                 full |= {"photo": images.jpeg(picture), "size": picture.size, "maps": _maps(item)}
-        self._write(f'<script type="application/json" class="card">{_json(card)}</script>\n')
-        self._write(f'<script type="application/json" id="item{self._count}">{_json(full)}</script>\n')
+        self._write(f'<script type="application/json" class="card">{embedded(card)}</script>\n')
+        self._write(f'<script type="application/json" id="item{self._count}">{embedded(full)}</script>\n')
         self._count += 1
 
     def close(self) -> None:
         about = {"assay": __version__, "schema": SCHEMA, "maps": self._maps, "says": self._names}
-        self._write(f'<script type="application/json" id="about">{_json(about)}</script>\n{self._tail}')
+        self._write(f'<script type="application/json" id="about">{embedded(about)}</script>\n{self._tail}')
         self._file.close()
         self._part.replace(self._path)
 
@@ -109,16 +111,17 @@ def _maps(item: Item) -> list[dict[str, Any]]:
     return out
 
 
-def _template() -> tuple[str, str]:
-    """The page before and after the items, with its style, its script and a policy that allows these two and nothing else."""
-    parts = {name: (HERE / f"report.{name}").read_text("utf-8") for name in ("html", "css", "js")}
-    allowed = {name: "sha256-" + b64encode(sha256(parts[name].encode()).digest()).decode() for name in ("css", "js")}
-    page = parts["html"].replace("{{css-hash}}", allowed["css"]).replace("{{js-hash}}", allowed["js"])
-    page = page.replace("{{css}}", parts["css"]).replace("{{js}}", parts["js"])
-    head, _, tail = page.partition(MARK)
-    return head, tail
+def template(html: Path, *, css: Sequence[Path], js: Sequence[Path]) -> str:
+    """A page with its style, its script and a policy that allows these two and nothing else; data goes where MARK stands."""
+    parts = {name: "\n".join(f.read_text("utf-8") for f in files) for name, files in (("css", css), ("js", js))}
+    page = html.read_text("utf-8")
+    for name, text in parts.items():
+        page = page.replace(f"{{{{{name}-hash}}}}", "sha256-" + b64encode(sha256(text.encode()).digest()).decode())
+    for name, text in parts.items():
+        page = page.replace(f"{{{{{name}}}}}", text)
+    return page
 
 
-def _json(value: Any) -> str:
+def embedded(value: Any) -> str:
     """JSON that may stand inside a script element: without "<" no tag can begin or end in it."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

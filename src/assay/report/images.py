@@ -41,6 +41,10 @@ def thumbnail(image: Image.Image) -> str:
     return _uri(small, "WEBP", quality=60, method=4)
 
 
+def webp(image: Image.Image) -> str:
+    return _uri(image, "WEBP", quality=74, method=2)
+
+
 def drawn(values: Tensor) -> tuple[str, tuple[str, str] | None]:
     """A map as a picture, and what the two ends of its colours stand for; 3×h×w maps are pictures already and have none."""
     v = values.detach().cpu().float()

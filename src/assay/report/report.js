@@ -1,42 +1,14 @@
-"use strict";
-const $ = (id) => document.getElementById(id);
-const parse = (node) => JSON.parse(node.textContent);
 const cards = [...document.querySelectorAll("script.card")].map((node, n) => ({ ...parse(node), n }));
 const about = parse($("about"));
 const single = cards.length === 1;
 
-/* Elements are built from nodes and text, never from strings of markup: a file may be called "<script>". */
-function make(space, tag, attributes, children) {
-  const [name, ...classes] = tag.split(".");
-  const node = space ? document.createElementNS(space, name || "g") : document.createElement(name || "div");
-  if (classes.length) node.setAttribute("class", classes.join(" "));
-  for (const [key, value] of Object.entries(attributes || {})) {
-    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) node.setAttribute(key, value === true ? "" : value);
-  }
-  node.append(...children.flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false && c !== ""));
-  return node;
-}
-const h = (tag, attributes, ...children) => make(null, tag, attributes, children);
-const s = (tag, attributes, ...children) => make("http://www.w3.org/2000/svg", tag, attributes, children);
-
-const figure = (v) => {
-  v = Number(v);
-  if (!isFinite(v)) return v > 0 ? "∞" : "−∞";
-  const text = Math.abs(v) >= 1000 ? Math.round(v).toLocaleString("en") : String(Number(v.toPrecision(4)));
-  return text.replace("-", "−");
-};
 const percent = (p) => (p > 0 && p < 0.01 ? "<1%" : p < 1 && p > 0.99 ? ">99%" : `${Math.round(p * 100)}%`);
-const plural = (n, word) => `${n.toLocaleString("en")} ${word}${n === 1 ? "" : "s"}`;
-const higher = (worst, best) => Number(best) > Number(worst);
 const way = (worst, best) => (higher(worst, best) ? "↑ higher is better" : "↓ lower is better");
 const scale = (worst, best) => (higher(worst, best) ? [worst, best] : [best, worst]).map(figure).join(" to ");
 const unseen = (text) => text.replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`);
 const parts = (path) => { const at = path.lastIndexOf(path.includes("/") ? "/" : "\\"); return [path.slice(0, at + 1), path.slice(at + 1) || path].map(unseen); };
 const size = (n) => (n < 1e3 ? `${n} bytes` : n < 1e6 ? `${(n / 1e3).toFixed(1)} kB` : `${(n / 1e6).toFixed(1)} MB`);
 const panel = (title, ...children) => h(`section.panel.${title.split(" ")[0].toLowerCase()}`, {}, h("h2", {}, title), ...children);
-const brand = () => h(".brand", {}, s("svg", { viewBox: "0 0 18 18", "aria-hidden": "true" },
-  s("circle", { cx: 9, cy: 9, r: 7.5, fill: "none", stroke: "currentColor", "stroke-width": 2 }), s("circle", { cx: 9, cy: 9, r: 3, fill: "currentColor" })), "Assay");
 
 const SHAPES = { "camera original": "M9 2a7 7 0 1 0 .01 0z", edited: "M9 1 17 9 9 17 1 9z", generated: "M9 2 17 16H1z", inconclusive: "M9 2a7 7 0 1 0 .01 0z" };
 const glyph = (label) => s(`svg.glyph.${label.replace(" ", "-")}`, { viewBox: "-1 -1 20 20", "aria-hidden": "true" }, s("path", { d: SHAPES[label] }));
@@ -121,8 +93,27 @@ function says(name) {
   return bare.slice(0, 1).toUpperCase() + bare.slice(1);
 }
 
+const ASPECTS = { quality: "Quality", detail: "Detail", noise: "Noise", compression: "Compression", light: "Light", colour: "Colour", reference: "Distance from the reference", difference: "Differences", origin: "Origin" };
+
+/* Every sentence names the measurements it is made from; those on this page are links. */
+function words(told, scores) {
+  const known = new Set(scores.map((r) => r.name)), plain = (m) => m.name.split(",")[0];
+  const source = (m) => { const name = plain(m).split(".")[0]; return known.has(name) ? h("a", { href: "#", onclick: (e) => { e.preventDefault(); reveal(name); } }, plain(m)) : plain(m); };
+  const once = (list) => list.filter((m, i) => list.findIndex((k) => plain(k) === plain(m)) === i);
+  const from = (list) => list.length > 0 && h("span.from", {}, " ", once(list).flatMap((m, i) => (i ? [", ", source(m)] : [source(m)])));
+  const aspects = Object.keys(ASPECTS).map((a) => [a, told.filter((t) => t.aspect === a)]).filter(([, list]) => list.length);
+  return told.length > 0 && panel("In words", h("dl.words", {}, aspects.map(([a, list]) => h("div", {}, h("dt", {}, ASPECTS[a]), h("dd", {}, list.map((t) => h("p", {}, t.says, from(t.measures))))))));
+}
+
+function reveal(name) {
+  const row = document.querySelector(`.scores li[data-name="${CSS.escape(name)}"]`);
+  row.scrollIntoView({ block: "center", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  row.classList.add("found-here");
+  setTimeout(() => row.classList.remove("found-here"), 1600);
+}
+
 function measures(scores) {
-  return panel("Measures", h("ul.scores", {}, scores.map((r) => h("li", {},
+  return panel("Measures", h("ul.scores", {}, scores.map((r) => h("li", { "data-name": r.name },
     h(".name", {}, r.name),
     h(".value", {}, h("b", {}, figure(r.value)), r.unit && ` ${r.unit}`, r.interval && h("small", {}, `${r.interval.map(figure).join(" to ")}`)),
     h(".says", {}, says(r.name), h("small", {}, `${way(r.scale.worst, r.scale.best)}; the scale is ${scale(r.scale.worst, r.scale.best)}`)),
@@ -156,9 +147,10 @@ function story(n) {
   const missing = m && !full.photo && panel("Photo", cards[n].thumb && h("img", { src: cards[n].thumb, alt: name }),
     h("p.soft", {}, `This report holds the photographs and maps of its first ${plural(about.maps, "file")}. To see those of this one, make a report of this file alone, or raise --maps.`));
   const errors = row.errors.length > 0 && h("section.panel.warn", {}, h("h2", {}, "Could not be done"), h("ul", {}, row.errors.map((e) => h("li", {}, h("b", {}, e.what), ` – ${unseen(e.says)}`))));
-  const left = [full.photo ? viewer(full, name) : missing, scores.length > 0 && measures(scores)].filter(Boolean);
+  const told = row.description || [], brief = told.filter((t) => t.brief).map((t) => t.says).join(" ");
+  const left = [full.photo ? viewer(full, name) : missing, words(told, scores), scores.length > 0 && measures(scores)].filter(Boolean);
   const right = [quality && qualityPanel(quality), origin && originPanel(origin), errors, methods(row), (m || row.sha256) && fileFacts(row, full)].filter(Boolean);
-  return [h("h1", {}, name), h("p.lead", {}, [folder, facts].filter(Boolean).join(" · ")),
+  return [h("h1", {}, name), h("p.lead", {}, [folder, facts].filter(Boolean).join(" · ")), brief && h("p.brief", {}, brief),
     h(`.story${left.length ? "" : ".alone"}`, {}, left.length > 0 && h(".stack.first", {}, left), h(".stack", {}, right))];
 }
 

@@ -9,7 +9,7 @@ from math import isinf, isnan
 from typing import Any
 
 from assay import __version__
-from assay.types import Evidence, Item, Media, OriginVerdict, QualityVerdict, Result, ScoreCard
+from assay.types import Evidence, Item, Media, OriginVerdict, QualityVerdict, Result, ScoreCard, Statement
 
 SCHEMA = "assay/1"
 DIGITS = 6  # float32 carries seven; the last one depends on the order of a sum, so it is not written
@@ -37,6 +37,7 @@ def row(item: Item, *, key: str = "") -> Row:
             "quality": _quality(item.quality) if item.quality else None,
             "origin": _origin(item.origin) if item.origin else None,
         },
+        "description": [statement(s) for s in item.description.statements] if item.description else [],
         "errors": [{"what": e.what, "says": e.says, "kind": e.kind} for e in item.errors],
     }
 
@@ -125,6 +126,17 @@ def _result(result: Result) -> Row:
 def _evidence(e: Evidence) -> Row:
     llr = None if e.llr is None else _number(e.llr)
     return {"says": e.says, "points_to": e.points_to, "weight": e.weight, "caveat": e.caveat or None, "llr": llr}
+
+
+def statement(s: Statement) -> Row:
+    """A sentence, and the measurements it is made from."""
+    return {
+        "aspect": s.aspect,
+        "says": s.says,
+        "brief": s.brief,
+        "measures": [{"name": m.name, "value": _number(m.value), "unit": m.unit, "of": m.of or None} for m in s.measures],
+        "region": {"where": s.region.where, "share": _number(s.region.share), "area": _number(s.region.area)} if s.region else None,
+    }
 
 
 def _quality(v: QualityVerdict) -> Row:

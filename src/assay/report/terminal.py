@@ -33,6 +33,8 @@ def story(row: Row, console: Console) -> None:
     """One item: the two verdicts, every result, what could not be done."""
     quality, origin = row["verdicts"]["quality"], row["verdicts"]["origin"]
     head: list[RenderableType] = [_facts(row)]
+    if brief := [s["says"] for s in row.get("description", ()) if s["brief"]]:
+        head += [Text(), Text(" ".join(brief))]
     if quality:
         head += [Text(), *_quality(quality, console)]
     if origin:
@@ -51,6 +53,18 @@ def story(row: Row, console: Console) -> None:
     for block in blocks:
         console.print()
         console.print(Padding(block, (0, 0, 0, 1), expand=False))
+
+
+def words(told: Sequence[Row], console: Console, *, heads: Sequence[str] = ()) -> None:
+    """A description: a paragraph for each aspect, and under it the measurements that it is made from."""
+    for head in heads:
+        console.print(Text(printable(head), "dim"))
+    brief = all(s["brief"] for s in told)
+    for aspect in dict.fromkeys("" if brief else s["aspect"] for s in told):
+        part = [s for s in told if brief or s["aspect"] == aspect]
+        names = dict.fromkeys(m["name"].split(",")[0] for s in part for m in s["measures"])
+        console.print(Text(" ".join(s["says"] for s in part)))
+        console.print(Text(f"from {', '.join(names)}" if names else "", "dim"))
 
 
 class Lines:

@@ -79,6 +79,22 @@ def load_safetensors(w: Weights, *, instead: str = "") -> dict[str, Tensor]:
     return dict(load_file(find(w, instead=instead)))
 
 
+@cache
+def load_pth(w: Weights, *, only: str = "", instead: str = "") -> dict[str, Tensor]:
+    """The tensors of a file that torch.save wrote of a state dict, by name; `only` those whose names begin so.
+
+    A pickle may run code, so nothing but tensors is let in, and the content is checked before. Shared as above.
+    """
+    import torch
+
+    path = find(w, instead=instead)
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    tensors = {k: v.detach() for k, v in found.items() if k.startswith(only) and isinstance(v, torch.Tensor)}
+    if not tensors:
+        raise BadInput(f"{path} holds no tensors{f' whose names begin with {only!r}' if only else ''}.")
+    return tensors
+
+
 def digest(path: Path) -> str:
     """The sha256 of a file; remembered while its size and time stay the same."""
     stat = path.stat()
@@ -146,7 +162,7 @@ def _missing(w: Weights, instead: str) -> str:
         says += f"It can be had from {w.url} (licence: {w.license}): assay.weights.fetch downloads it. {_by_hand(w)}"
     else:
         says += f"It should have come with the package; {w.recipe or 'its recipe'} makes it."
-    return f"{says} Offline, {instead} answers the same question with parameters that ship with assay." if instead else says
+    return f"{says} Offline, {instead} answers the same question with what ships with assay." if instead else says
 
 
 def _by_hand(w: Weights) -> str:

@@ -1,0 +1,238 @@
+"""What `assay-q` is worth, beside other judges without a reference: the table on its card's page.
+
+    python recipes/quality_nr_report.py BANK [--rated DATA/manifest.csv] --out docs/assay-q.json [--judges assay-q,niqe-assay,…]
+
+On photographs held out of training (quality_nr_data.part), with damage known and damage held out: how often the order of two
+levels of one damage is right; rank correlation with the full-reference consensus; which kind of damage is named first; how well
+a damaged rectangle is found. On rated pictures: rank correlation with people. All intervals: 95 %, bootstrap over photographs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from assay.catalog import get
+from assay.nets.assay_q import KINDS
+from assay.types import AssayError, Finding, ScoreCard
+from quality_nr import Bank
+from quality_nr_data import FAMILY
+
+JUDGES = ("assay-q", "niqe", "niqe-assay", "brisque", "il_niqe", "il_niqe-assay", "piqe")
+HEIGHT = 1024  # rated pictures of many sizes are brought to one, as viewers saw them
+Row = dict[str, Any]
+
+
+def judge(name: str, x: Tensor) -> float:
+    """Higher is better, NaN where there is no answer."""
+    fn: Any = get(name)
+    card: ScoreCard = fn.card
+    try:
+        got = fn(x)[0]
+    except AssayError:
+        return float("nan")
+    value = float(got.score if isinstance(got, Finding) else got)
+    return value if card.scale.best > card.scale.worst else -value
+
+
+def able(names: list[str]) -> list[str]:
+    """Those whose parameters are on this machine."""
+    return [
+        n for n in names if np.isfinite(judge(n, (torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)) * 255).byte()))
+    ]
+
+
+def bootstrap(figure: Callable[[np.ndarray], float], who: np.ndarray, times: int = 300) -> list[float]:
+    """The figure, and its 95 % interval over draws of photographs."""
+    dice = np.random.default_rng(0)
+    places = [np.flatnonzero(who == w) for w in np.unique(who)]
+    drawn = [figure(np.concatenate([places[i] for i in dice.integers(0, len(places), len(places))])) for _ in range(times)]
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return [round(float(v), 3) for v in (figure(np.arange(len(who))), low, high)]
+
+
+def srcc(got: np.ndarray, want: np.ndarray, who: np.ndarray) -> list[float]:
+    got = np.where(np.isfinite(got), got, np.nanmedian(got))
+
+    def figure(i: np.ndarray) -> float:
+        return float(spearmanr(got[i], want[i])[0])
+
+    return bootstrap(figure, who)
+
+
+def ordered(got: np.ndarray, bank: Bank, pick: np.ndarray) -> list[float]:
+    """Share of pairs of levels of one damage on one crop whose order is right; a missing answer is wrong half the time."""
+    right, who = [], []
+    groups: dict[tuple[str, int, int], list[int]] = {}
+    for at, i in enumerate(pick):
+        if bank.group[i] >= 0:
+            groups.setdefault((bank.photo[i], int(bank.crop[i]), int(bank.group[i])), []).append(at)
+    for key, places in groups.items():
+        for a in places:
+            for b in places:
+                if bank.level[pick[a]] < bank.level[pick[b]]:
+                    d = got[a] - got[b]
+                    right.append(0.5 if not np.isfinite(d) or d == 0 else float(d > 0))
+                    who.append(key[0])
+    values = np.array(right)
+    return bootstrap(lambda i: float(values[i].mean()), np.array(who))
+
+
+def on_bank(bank: Bank, names: list[str], limit: int) -> Row:
+    whole = np.flatnonzero(bank.group >= -1)
+    keys = sorted({(bank.photo[i], int(bank.crop[i]), int(bank.group[i])) for i in whole})
+    keep = {keys[j] for j in np.random.default_rng(1).permutation(len(keys))[: limit // 5]}
+    pick = np.array([i for i in whole if (bank.photo[i], int(bank.crop[i]), int(bank.group[i])) in keep])
+    who, known = np.array(bank.photo)[pick], bank.seen[pick]
+    out: Row = {"pictures": len(pick), "photographs": len(set(who))}
+    for name in names:
+        got = np.array([judge(name, bank.pixels[int(i)][None]) for i in pick])
+        out[name] = {
+            "answers": round(float(np.isfinite(got).mean()), 3),
+            "order, known damage": ordered(got[known], bank, pick[known]),
+            "order, damage held out": ordered(got[~known], bank, pick[~known]),
+            "consensus, known damage": srcc(got[known], bank.target[pick][known], who[known]),
+            "consensus, damage held out": srcc(got[~known], bank.target[pick][~known], who[~known]),
+        }
+        print(name, json.dumps(out[name]), flush=True)
+    return out
+
+
+def seen(x: Tensor) -> Finding:
+    fn: Any = get("assay-q")
+    found: Finding = fn(x)[0]
+    return found
+
+
+def identified(bank: Bank, limit: int) -> Row:
+    """How often the family of a single damage at level 3 or more is named first."""
+    out: Row = {}
+    for name, known in (("known damage", True), ("damage held out", False)):
+        single = [i for i in np.flatnonzero((bank.level >= 3) & (bank.group >= 0) & (bank.seen == known)) if "+" not in str(bank.kinds[i])]
+        pick = np.random.default_rng(2).permutation(single)[:limit]
+        right, inside, errors = [], [], []
+        for i in pick:
+            f = seen(bank.pixels[int(i)][None])
+            strengths: Any = f.data["strengths"]
+            right.append(float(max(strengths, key=strengths.get) == KINDS[FAMILY[str(bank.kinds[i])]]))
+            low, high = f.interval or (0, 100)
+            inside.append(float(low <= bank.target[i] <= high))
+            errors.append(abs(float(f.score or 0) - bank.target[i]))
+        values = np.array(right)
+        out[name] = {
+            "named first": bootstrap(lambda i, v=values: float(v[i].mean()), np.array(bank.photo)[pick]),
+            "of": len(pick),
+            "chance": round(1 / len(KINDS), 3),
+            "consensus inside the 90 % interval": round(float(np.mean(inside)), 3),
+            "mean absolute error": round(float(np.mean(errors)), 1),
+        }
+    return out
+
+
+def localised(bank: Bank, limit: int) -> Row:
+    """Intersection over union of the damaged rectangle and the map under the middle between its 10th and 90th percentile; and AUC."""
+    pick = np.random.default_rng(3).permutation(np.flatnonzero((bank.group == -3) & (bank.target < 90)))[:limit]
+    ious, aucs = [], []
+    for i in pick:
+        drawn = torch.as_tensor(seen(bank.pixels[int(i)][None]).map)
+        m = torch.nn.functional.interpolate(drawn[None, None], bank.pixels.shape[2:], mode="bilinear")[0, 0].numpy()
+        top, left, bottom, right = bank.box[i]
+        truth = np.zeros(m.shape, bool)
+        truth[top:bottom, left:right] = True
+        found = m < np.percentile(m, [10, 90]).mean()
+        ious.append(float((found & truth).sum() / (found | truth).sum()))
+        ranks = np.argsort(np.argsort(-m.ravel()))
+        n = int(truth.sum())
+        aucs.append(float((ranks[truth.ravel()].sum() - n * (n - 1) / 2) / (n * (truth.size - n))))
+    who = np.array(bank.photo)[pick]
+    both = [np.array(ious), np.array(aucs)]
+    return {k: bootstrap(lambda i, v=v: float(v[i].mean()), who) for k, v in zip(("IoU", "AUC"), both, strict=True)} | {"of": len(pick)}
+
+
+def steady(bank: Bank, limit: int) -> Row:
+    """How much the score moves, in points, when nothing about the quality has changed."""
+    pick = np.random.default_rng(4).permutation(np.flatnonzero(bank.group >= -1))[:limit]
+    moves: dict[str, list[float]] = {}
+    for i in pick:
+        x = bank.pixels[int(i)][None]
+        s = float(seen(x).score or 0)
+        other = bank.pixels[int(pick[0])][None]
+        fn: Any = get("assay-q")
+        for what, y in (
+            ("mirrored", x.flip(3)),
+            ("upside down", x.flip(2)),
+            ("turned by 90°", torch.rot90(x, 1, (2, 3))),
+            ("cropped to 240×240", x[:, :, 8:248, 8:248]),
+            ("cropped to 97 %, odd", x[:, :, 3:252, 4:253]),
+        ):
+            moves.setdefault(what, []).append(abs(float(seen(y.contiguous()).score or 0) - s))
+        moves.setdefault("in a batch", []).append(abs(float(fn(torch.cat([other, x]))[1].score) - s))
+    return {
+        k: {"median": round(float(np.median(v)), 4), "95 %": round(float(np.percentile(v, 95)), 3), "most": round(max(v), 3)}
+        for k, v in moves.items()
+    }
+
+
+def rated(manifest: Path, names: list[str]) -> Row:
+    """Rank correlation with people. avt_hires is brought to one height first; avt_ai is as it is."""
+    text = manifest.read_bytes().decode("utf-8", "replace")
+    out: Row = {}
+    for group, value in (("mos/avt_hires/", float), ("mos/avt_ai/", lambda v: float(json.loads(v)["quality"]))):
+        rows = [
+            r for r in csv.DictReader(io.StringIO(text)) if r["file"].startswith(group) and (manifest.parent / r["file"]).suffix != ".csv"
+        ]
+        people, who, scores = [], [], {n: [] for n in names}
+        for r in rows:
+            try:
+                mos = value(r["value"])
+            except (ValueError, KeyError):
+                continue
+            with Image.open(manifest.parent / r["file"]) as im:
+                rgb = im.convert("RGB")
+                if "hires" in group:
+                    rgb = rgb.resize((HEIGHT * rgb.width // rgb.height, HEIGHT), Image.Resampling.BICUBIC)
+                x = torch.from_numpy(np.ascontiguousarray(np.asarray(rgb).transpose(2, 0, 1)))[None]
+            people.append(mos)
+            who.append(Path(r["file"]).name.split("_")[0])
+            for n in names:
+                scores[n].append(judge(n, x))
+        out[group.strip("/").split("/")[1]] = {"pictures": len(people)} | {
+            n: srcc(np.array(v), np.array(people), np.array(who)) for n, v in scores.items()
+        }
+        print(group, json.dumps(out[group.strip("/").split("/")[1]]), flush=True)
+    return out
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("bank", type=Path)
+    ask.add_argument("--rated", type=Path)
+    ask.add_argument("--judges", default=",".join(JUDGES))
+    ask.add_argument("--pictures", type=int, default=2000)
+    ask.add_argument("--out", type=Path, required=True)
+    given = ask.parse_args()
+    names = able(given.judges.split(","))
+    bank = Bank(given.bank, "test", pixels=True)
+    told: Row = {"recipe": "recipes/quality_nr_report.py", "damaged photographs held out": on_bank(bank, names, given.pictures)}
+    told["damage named"] = identified(bank, given.pictures // 4)
+    told["damage found"] = localised(bank, given.pictures // 8)
+    told["steadiness, points"] = steady(bank, 40)
+    if given.rated:
+        told["people, rank correlation"] = rated(given.rated, names)
+    given.out.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(json.dumps(told, indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()
