@@ -166,6 +166,7 @@ def train(folder: Path, out: Path, minutes: float, seed: int, watch: float) -> N
     bank, test = Bank(folder, "train"), Bank(folder, "interval")
     print(f"{len(bank.found)} pictures, {len(bank.groups)} groups; scale {bank.scale}", flush=True)
     net = AssayQ()
+    torch.nn.init.constant_(net.whole[3].bias[1:2], 2.3)  # begin with a standard deviation of ten points
     sample = bank.found[torch.from_numpy(np.random.default_rng(seed).permutation(len(bank.found))[:2000])].float()
     net.centre.copy_(sample.mean((0, 2, 3)))
     net.scale.copy_(sample.std((0, 2, 3)).clamp_min(1e-3))

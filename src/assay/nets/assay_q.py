@@ -58,7 +58,7 @@ class Seen(NamedTuple):
 
 def statistics(x: Tensor) -> Tensor:
     """What the net looks at, for every 16×16 pixels: N×3×H×W in [0, 1], H and W multiples of 16 → N×194×H/16×W/16."""
-    r, g, b = x.split(1, 1)
+    r, g, b = (x[:, i : i + 1] for i in range(3))
     y = LUMA[0] * r + LUMA[1] * g + LUMA[2] * b
     found = [*colours(y, r, g, b), grid(y)]
     for scale in range(SCALES):
@@ -102,14 +102,14 @@ def dct_bank() -> tuple[Tensor, Tensor, Tensor]:
 
 def texture(y: Tensor, cell: int) -> Tensor:
     """The locally normalised picture (MSCN): its moments and how neighbours go together; and the local deviation."""
-    mean, power = smooth(torch.cat([y, y.square()], dim=1)).split(1, 1)
+    mean, power = smooth(y), smooth(y.square())
     sigma = (power - mean.square()).clamp_min(0).add(1e-8).sqrt()
     m = (y - mean) / (sigma + CALM)
     near, far = neighbours(m)
     square = m.square()
     each = torch.cat([m.abs(), square, square.square(), m * near, m * far, (sigma + 1e-3).log()], dim=1)
-    a, s, f, p, q, d = avg_pool2d(each, cell).split(1, 1)
-    return torch.cat([a, (s + TINY).log(), (f + TINY).log() - 2 * (s + TINY).log(), p, q, d], dim=1)
+    a, s, f, p, q, d = avg_pool2d(each, cell).unbind(1)
+    return torch.stack([a, (s + TINY).log(), (f + TINY).log() - 2 * (s + TINY).log(), p, q, d], dim=1)
 
 
 def colours(y: Tensor, r: Tensor, g: Tensor, b: Tensor) -> list[Tensor]:
@@ -221,7 +221,6 @@ class AssayQ(nn.Module):
         )
         self.local = nn.Conv2d(width, 2 + len(KINDS), 1)
         self.whole = nn.Sequential(nn.Linear(2 * width, 128), nn.ReLU(), nn.Dropout(0.1), nn.Linear(128, 2 + len(KINDS)))
-        nn.init.constant_(self.whole[3].bias[1:2], 2.3)  # begin with a standard deviation of ten points
 
     def forward(self, found: Tensor) -> Seen:
         """Places vote on the score with weights of their own, and what holds for the whole picture is added."""

@@ -35,7 +35,7 @@ STRENGTH = 32.0  # Ponomarenko 2007: what the masking energy of a block is divid
 def hvs_error(x: Tensor, ref: Tensor, *, masked: bool) -> Tensor:
     """The weighted mean squared error over all whole blocks of N×1×H×W float grey in 0..255; N float64 values, of 1 for white.
 
-    Differentiable; without gradients a kernel finds it with and without masking at once.
+    Differentiable; without gradients a kernel finds both errors at once.
     """
     if kernels.can(x, ref, dtypes=(torch.float32,)):
         return _kernel(x, ref)[:, int(masked)]
@@ -46,7 +46,7 @@ def hvs_error(x: Tensor, ref: Tensor, *, masked: bool) -> Tensor:
 
 
 def hvs_errors(x: Tensor, ref: Tensor, *, masked: bool) -> Iterator[Tensor]:
-    """The definition, of each block: strips of N×rows×columns, from top to bottom.
+    """The same of each block: strips of N×rows×columns, from top to bottom.
 
     `masked`: less what the detail of the block hides (PSNR-HVS-M), else all of it (PSNR-HVS).
     """

@@ -42,17 +42,19 @@ def ergas(x: Tensor, *, ref: Tensor, ratio: float = 4) -> Tensor:
     x, ref = check.images(x=x, ref=ref, keep_uint8=True)
     bytes_ = x.dtype == torch.uint8
     mean = ref.sum(dim=(2, 3)) / (255.0 * ref.shape[2] * ref.shape[3]) if bytes_ else ref.mean(dim=(2, 3))
-    if bool((mean <= 0).any()):
-        raise CannotAssess("ERGAS divides by the mean of every channel of ref, and one is black.")
+    _lit(mean)
     error = products(x, ref).diagonal(dim1=1, dim2=2).float() if bytes_ else (x - ref).square().mean(dim=(2, 3))
-    relative = error / mean.square()
-    return 100 / ratio * power(relative.mean(1), 0.5)
+    return 100 / ratio * power((error / mean.square()).mean(1), 0.5)
 
 
 def ergas_map(x: Tensor, *, ref: Tensor) -> Tensor:
     """Squared error of every pixel over the squared mean of its channel, N×H×W, mean over the channels; 0 is equal."""
     x, ref = check.images(x=x, ref=ref)
     mean = ref.mean(dim=(2, 3), keepdim=True)
+    _lit(mean)
+    return ((x - ref) / mean).square().mean(1)
+
+
+def _lit(mean: Tensor) -> None:
     if bool((mean <= 0).any()):
         raise CannotAssess("ERGAS divides by the mean of every channel of ref, and one is black.")
-    return ((x - ref) / mean).square().mean(1)

@@ -46,22 +46,27 @@ def psnr_y(x: Tensor, *, ref: Tensor, luma: Luma = "studio") -> Tensor:
     >>> psnr_y(grey + 0.1, ref=grey, luma="full")
     tensor([20.])
     """
-    if luma not in WEIGHTS:
-        raise BadInput(f"luma must be studio or full; got {luma!r}.")
+    weights = _weights(luma, x)
     x, ref = check.images(x=x, ref=ref, keep_uint8=True)
     if x.dtype == torch.uint8:  # whole numbers, so that nothing is lost where the terms cancel
-        weights = torch.tensor(WEIGHTS[luma], dtype=torch.float64, device=x.device)
         weights = weights if x.shape[1] == 3 else weights.sum().view(1)
         return decibel(weights @ products(x, ref) @ weights).float()
-    return decibel(psnr_y_map(x, ref=ref, luma=luma).mean(dim=(1, 2)))
+    return decibel(_squares(x, ref, weights).mean(dim=(1, 2)))
 
 
 def psnr_y_map(x: Tensor, *, ref: Tensor, luma: Luma = "studio") -> Tensor:
     """Squared error of the luma of every pixel, N×H×W; 0 is equal. The score is -10 log10 of its mean."""
+    weights = _weights(luma, x)
+    return _squares(*check.images(x=x, ref=ref), weights)
+
+
+def _weights(luma: Luma, x: Tensor) -> Tensor:
     if luma not in WEIGHTS:
         raise BadInput(f"luma must be studio or full; got {luma!r}.")
-    x, ref = check.images(x=x, ref=ref)
-    weights = torch.tensor(WEIGHTS[luma], dtype=x.dtype, device=x.device)
+    return torch.tensor(WEIGHTS[luma], dtype=torch.float64, device=x.device)
+
+
+def _squares(x: Tensor, ref: Tensor, weights: Tensor) -> Tensor:
     d = x - ref  # luma is linear: that of the difference is the difference of the lumas
-    y = torch.einsum("nchw,c->nhw", d, weights) if d.shape[1] == 3 else d[:, 0] * weights.sum()
+    y = torch.einsum("nchw,c->nhw", d, weights.to(d)) if d.shape[1] == 3 else d[:, 0] * weights.sum().to(d)
     return y.square()

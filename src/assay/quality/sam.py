@@ -37,25 +37,13 @@ def sam(x: Tensor, *, ref: Tensor) -> Tensor:
     tensor([0.7854])
     """
     x, ref = _checked(x, ref)
-    total, count = angles(x, ref) or _sums(x, ref)
+    total, count = angles(x, ref) or _total(x, ref)
     if not bool(count.all()):
         raise CannotAssess("Every pixel is black in x or ref, and black has no spectral angle.")
     return (total / count).to(torch.float32 if x.dtype == torch.uint8 else x.dtype)
 
 
-def sam_map(x: Tensor, *, ref: Tensor) -> Tensor:
-    """The angle of every pixel in radians, N×H×W; 0 is the same hue and saturation, or black. The score leaves black out."""
-    return torch.cat([_angles(a, b)[0] for a, b in strips(*_checked(x, ref))], dim=1)
-
-
-def _checked(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
-    x, ref = check.images(x=x, ref=ref, keep_uint8=True)
-    if x.shape[1] != 3:
-        raise BadInput("x and ref must have three channels: grey has no spectral angle.")
-    return x, ref
-
-
-def _sums(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
+def _total(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
     """The definition: the sum of the angles where neither colour is black, and how many those are."""
     total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     count = torch.zeros_like(total)
@@ -64,6 +52,18 @@ def _sums(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
         total = total + angle.double().sum((1, 2))
         count += seen.sum((1, 2))
     return total, count
+
+
+def sam_map(x: Tensor, *, ref: Tensor) -> Tensor:
+    """The angle of every pixel in radians, N×H×W; 0 is the same hue and saturation, or black. The score leaves black out."""
+    return torch.cat([_angles(a, b)[0] for a, b in strips(*_checked(x, ref))], dim=1)
+
+
+def _checked(x: Tensor, ref: Tensor) -> tuple[Tensor, ...]:
+    x, ref = check.images(x=x, ref=ref, keep_uint8=True)
+    if x.shape[1] != 3:
+        raise BadInput("x and ref must have three channels: grey has no spectral angle.")
+    return x, ref
 
 
 def _angles(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
