@@ -12,9 +12,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
 from assay.catalog import get, index
-from assay.types import CannotAssess, Finding
+from assay.types import CannotAssess
 from pictures import found, load, tensor
-from test_properties import PAIRS, SCORES
+from test_properties import PAIRS, SCORES, score
 
 BANK = [n for n, row in index().items() if row["at"].startswith("assay.degrade.")]
 SLACK = 0.02  # of the usual range: by so much a higher level may seem better
@@ -93,11 +93,11 @@ def rises(harms):
     return max(a - b for i, a in enumerate(harms) for b in harms[i:])
 
 
-def offences(name, score, scene):
+def offences(name, measure, scene):
     side = max(SIDE, index()[name]["min_side"])
     for damage in BANK:
         x, ref = series(damage, scene, side)
-        harms = harm(name, score(x, ref.expand_as(x)))
+        harms = harm(name, measure(x, ref.expand_as(x)))
         if (name, damage) not in EXEMPT and rises(harms) > SLACK:
             yield damage, harms
         elif damage in CORE and harms[-1] < FELT:
@@ -138,14 +138,12 @@ def test_an_exemption_is_needed(pair):
 
 def ranked(name, x):
     """Which of a claimed degradations a score without a reference does not rank with the level."""
-    fn = get(name)
     for damage in CLAIMS.get(name, CORE):
         card = get(damage).card
         values, at = [], []
         for i, level in enumerate((None, *card.levels)):
             try:
-                (got,) = fn(x if level is None else get(damage)(x, **{card.knob: level}))
-                values.append(float(got.score if isinstance(got, Finding) else got))
+                values.append(float(score(name, x if level is None else get(damage)(x, **{card.knob: level}))[0]))
             except CannotAssess:
                 continue  # nothing is left to judge
             at.append(i)

@@ -43,6 +43,7 @@ def assay_q(x: Tensor, *, at: str = "screen") -> list[Finding]:
 
     x: N×C×H×W, sRGB; float in [0, 1] or uint8; at least 64×64.
     at: "screen" judges pictures over 2 megapixels as seen reduced to that size; "pixels" judges every pixel as it is.
+    Not differentiable: it judges, and was not made to be optimised against.
     Returns for each a score from 0 to 100 (100 is best; 90 is what a good JPEG reads), the interval that holds the
     full-reference consensus 9 times in 10, the strength (0..1) of 21 kinds of damage, and a map of local scores, one per
     16×16 pixels. A turned, mirrored or batched picture reads the same.  Raises BadInput.

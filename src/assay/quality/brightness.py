@@ -24,6 +24,7 @@ def brightness(x: Tensor) -> Tensor:
     """Brightness: the mean tone of the picture; it describes a picture rather than judges it.
 
     x: N×C×H×W, sRGB; float in [0, 1], or uint8.
+    Not differentiable: pixels are rounded to 1/64 of an 8-bit step.
     Returns N scores in 8-bit steps: the mean of luma, 0 for black and 255 for white. Higher counts as better because
     very dark pictures hide what they show; night and snow have other means and are right.  Raises BadInput.
     Not differentiable: luma is rounded to 1/64 of an 8-bit step.

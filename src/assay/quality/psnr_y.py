@@ -57,7 +57,8 @@ def psnr_y(x: Tensor, *, ref: Tensor, luma: Luma = "studio") -> Tensor:
 def psnr_y_map(x: Tensor, *, ref: Tensor, luma: Luma = "studio") -> Tensor:
     """Squared error of the luma of every pixel, N×H×W; 0 is equal. The score is -10 log10 of its mean."""
     weights = _weights(luma, x)
-    return _squares(*check.images(x=x, ref=ref), weights)
+    x, ref = check.images(x=x, ref=ref)
+    return _squares(x, ref, weights)
 
 
 def _weights(luma: Luma, x: Tensor) -> Tensor:
