@@ -45,7 +45,7 @@ def edge_counts(x: Tensor, step: int) -> Tensor:
     how strong its finest grain is; its lightness and two colour differences; and a constant that lets flat places match.
     """
     y = means(x, step, YIQ)
-    size = [-(-s // CELL) for s in y.shape[-2:]]
+    size = (-(-y.shape[-2] // CELL), -(-y.shape[-1] // CELL))
     parts = [COLOUR * _shrunk(y, size), torch.full_like(y[:, :1, : size[0], : size[1]], CALM)]
     for scale in range(SCALES):
         plane = F.avg_pool2d(y[:, :1], 2**scale, ceil_mode=True) if scale else y[:, :1]
@@ -60,5 +60,5 @@ def edge_counts(x: Tensor, step: int) -> Tensor:
     return torch.cat(parts, 1)
 
 
-def _shrunk(x: Tensor, size: list[int]) -> Tensor:
+def _shrunk(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.adaptive_avg_pool2d(x, size)

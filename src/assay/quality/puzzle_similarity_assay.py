@@ -34,7 +34,7 @@ def puzzle_similarity_assay(x: Tensor, *, scene: Tensor) -> Tensor:
     In place of a network's layers: how much slope points in each of eight directions, in cells of 4×4 pixels, at two sizes,
     beside grain, lightness and colour. The numbers are not those of puzzle_similarity.
     Measured on crops of 6 Kodak photographs beside four shifted ones, with a damaged tenth: area under the curve of the map
-    0.96 for foreign content, 0.88 for blur (σ 2.5 pixels), 0.80 for JPEG (quality 12), 0.74 for noise (σ 20): damage that
+    0.96 for foreign content (of 5), 0.88 for blur (σ 2.5 pixels), 0.80 for JPEG (quality 12), 0.74 for noise (σ 20): damage that
     looks like another texture of the scene is missed.
     Returns N scores, the mean of the lowest twentieth of the map; 1 for a view of the scene itself.  Raises BadInput.
 

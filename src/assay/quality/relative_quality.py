@@ -50,9 +50,9 @@ def relative_quality(x: Tensor, *, ref: Tensor) -> Tensor:
     The formula, its features and its four constants are ours; no network and no person's rating is in them.
     Measured on 8 Kodak photographs at 512×512, pristine beside damaged, either one the reference: the sign is right in
     114 of 120 (blur 22/24, noise 24/24, JPEG 24/24, JPEG 2000 23/24, shrunk and enlarged again 21/24); the misses are
-    among the mildest. The statistics were fitted on photographs that include these, so expect somewhat less elsewhere,
-    and do not trust the sign of scores within ±0.5. With a pristine reference it ranks damage much as haarpsi does (Spearman
-    0.85 to 0.98 per photograph), but not every small step of a ladder: it is not a replacement where the reference is good.
+    among the mildest. The statistics were fitted on photographs that include these, so expect somewhat less elsewhere.
+    With a pristine reference it ranks 17 damages of a photograph much as haarpsi does (Spearman 0.85 to 0.98 on four), but
+    one ladder in eight does not fall at every step: where the reference is good, take another metric.
     Returns N scores; relative_quality(x, ref=y) = -relative_quality(y, ref=x).
     Raises BadInput, and CannotAssess where fewer than two 96×96 blocks have texture in both.
     """
