@@ -17,6 +17,7 @@ from assay.quality import dists as dists_room
 from assay.quality import lpips as lpips_room
 from assay.quality.dists import dists, halved
 from assay.quality.lpips import HEADS, lpips, lpips_map
+from assay.quality.puzzle_similarity import puzzle_similarity, puzzle_similarity_map
 from assay.runner import assess, offline
 from assay.types import BadInput, MissingWeights, Weights
 
@@ -162,6 +163,21 @@ def test_dists_is_what_the_modules_give(small):
             alike = alike + (mix["alpha"][0, place] * texture + mix["beta"][0, place] * structure).flatten() / total
             place += 1
     torch.testing.assert_close(dists(x, ref=ref), 1 - alike, atol=1e-5, rtol=1e-4)
+
+
+def test_puzzle_similarity_is_what_the_modules_give(small):
+    x, scene = torch.rand(2, 3, 60, 75), torch.rand(3, 3, 64, 70)
+    features, taken, _ = small["squeeze"]
+    shift, scale = (torch.tensor(v).view(1, 3, 1, 1) for v in ((-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)))
+    seen_x, seen_scene = (seen(features, taken, ((2 * t - 1) - shift) / scale) for t in (x, scene))
+    want = 0
+    for layer, weight in ((2, 0.67), (3, 0.20), (4, 0.13)):
+        a, b = (t[layer] / t[layer].norm(dim=1, keepdim=True).clamp(min=1e-12) for t in (seen_x, seen_scene))
+        best = torch.einsum("nchw,mcyx->nhwmyx", a, b).flatten(3).amax(3)
+        want = want + weight * interpolate(best[:, None], x.shape[2:], mode="bilinear", align_corners=True)[:, 0]
+    torch.testing.assert_close(puzzle_similarity_map(x, scene=scene), want, atol=1e-5, rtol=1e-5)
+    worst = want.flatten(1).sort(dim=1).values[:, : round(0.05 * 60 * 75)].mean(1)
+    torch.testing.assert_close(puzzle_similarity(x, scene=scene), worst, atol=1e-5, rtol=1e-5)
 
 
 CASES = [("lpips", {"net": n}) for n in BUILT] + [("dists", {})]

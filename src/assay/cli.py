@@ -213,7 +213,7 @@ def show(name: str) -> None:
         facts["gradient"] = "yes" if row["differentiable"] else "no"
         facts["smallest"] = f"{row['min_side']}×{row['min_side']} pixels"
         facts["map"] = row["map"] or "none"
-    knobs = [p for p in signatures.signature(fn).parameters.values() if p.kind is p.KEYWORD_ONLY and p.name != "ref"]
+    knobs = [p for p in signatures.signature(fn).parameters.values() if p.kind is p.KEYWORD_ONLY and p.name not in ("ref", "scene")]
     if knobs:
         facts["knobs"] = ", ".join(f"{p.name}={p.default}" for p in knobs)
     if row.get("caveat"):

@@ -72,9 +72,14 @@ def task(algorithm: Algorithm) -> Task:
         return Task(algorithm)
     name, *settings = algorithm.split(":")
     fn = get(name.strip())
+    if "images" in fn.card.takes:
+        raise BadInput(
+            f"{name} looks at a picture beside a whole set of pictures, which only Python can hand it: "
+            f"from {fn.__module__} import {fn.__name__}; {fn.__name__}(x, scene=views)."
+        )
     if isinstance(fn.card, AlterCard):
         raise BadInput(f"{name} changes a picture and scores none; `assay list quality` shows what does.")
-    known = {k: p for k, p in signatures.signature(fn).parameters.items() if p.kind is p.KEYWORD_ONLY and k != "ref"}
+    known = {k: p for k, p in signatures.signature(fn).parameters.items() if p.kind is p.KEYWORD_ONLY and k not in ("ref", "scene")}
     knobs: dict[str, object] = {}
     for setting in settings:
         knob, _, text = setting.partition("=")
