@@ -7,7 +7,9 @@
 Nobody's opinion is used. The absolute scale is the consensus of five full-reference metrics; the order within a group of
 rising damage, and between pictures, is learned with the fidelity loss under Thurstone's model (Zhang et al. 2021,
 arXiv:2005.13983); two crops of one picture must agree; locally damaged pictures teach the map; the strengths of the damage are
-what the bank applied. Seven kinds of damage and a fifth of the photographs are never seen (quality_nr_data.HELD_OUT, part).
+what the bank applied. Changes of light and colour are named but never scored: how a scene was meant to look, no picture tells,
+and a judge that guesses takes a dark film for a damaged one. Seven kinds of damage and a fifth of the photographs are never
+seen (quality_nr_data.HELD_OUT, part).
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 
 from assay.nets.assay_q import KINDS, STRIDE, AssayQ, Seen
-from quality_nr_data import DISTANCES, HELD_OUT, SIDE, consensus, part, scales
+from quality_nr_data import DISTANCES, HELD_OUT, SIDE, TONE, consensus, part, scales
 
 PLACES = SIDE // STRIDE  # a side of a whole picture's statistics
 CROPS = (8, 10, 12, 14, 16)  # sides of what is cut from them; one for each batch
@@ -61,6 +63,7 @@ class Bank:
         self.kinds, self.group, self.level, self.crop = one["kinds"], one["group"], one["level"], one["crop"]
         self.target = consensus(one["distances"], self.scale).astype(np.float32)
         self.inside = consensus(one["inside"], self.scale).astype(np.float32)
+        self.scored = np.array([not set(str(k).split("+")) & set(TONE) for k in self.kinds])
         self.seen = np.array([not set(str(k).split("+")) & set(HELD_OUT) for k in self.kinds])
         self.groups: dict[tuple[str, int, int], list[int]] = {}
         for i in np.flatnonzero((self.group >= 0) & self.seen):
@@ -110,10 +113,11 @@ def loss(bank: Bank, seen: Seen, rows: list[int], corners: list[tuple[int, int]]
     score = 100 * seen.score.sigmoid()
     spread = seen.spread.exp().clamp(0.5, 40)
     whole = [k for k, i in enumerate(rows) if bank.group[i] != -3]
+    scored = [k for k in whole if bank.scored[rows[k]]]
     want = torch.from_numpy(bank.target[rows])
-    s, t, d = score[whole], want[whole], spread[whole]
+    s, t, d = score[scored], want[scored], spread[scored]
     out = {"level": smooth_l1_loss(s / 100, t / 100, beta=0.05)}
-    i, j = torch.triu_indices(len(whole), len(whole), 1)
+    i, j = torch.triu_indices(len(scored), len(scored), 1)
     truth = torch.special.ndtr((t[i] - t[j]) / TAU)
     told = torch.special.ndtr((s[i] - s[j]) / (d[i].square() + d[j].square()).sqrt())
     tiny = 1e-6
@@ -141,7 +145,8 @@ def local_loss(bank: Bank, seen: Seen, rows: list[int], corners: list[tuple[int,
         kinds = seen.kinds_map[k]
         for places, level, strong in ((deep, bank.inside[i], bank.strengths[i]), (far, 99.0, torch.zeros_like(bank.strengths[i]))):
             if places.any():
-                total = total + smooth_l1_loss(score[places], torch.full_like(score[places], float(level) / 100), beta=0.05)
+                if bank.scored[i]:
+                    total = total + smooth_l1_loss(score[places], torch.full_like(score[places], float(level) / 100), beta=0.05)
                 total = total + 0.3 * binary_cross_entropy_with_logits(kinds[:, places], strong[:, None].expand(-1, int(places.sum())))
     return total / LOCALS
 
@@ -150,7 +155,7 @@ def local_loss(bank: Bank, seen: Seen, rows: list[int], corners: list[tuple[int,
 def check(net: AssayQ, bank: Bank, limit: int = 1500) -> dict[str, float]:
     """How well pictures never seen are ranked: of known kinds of damage and of kinds held out."""
     net.eval()
-    pick = np.random.default_rng(0).permutation(np.flatnonzero(bank.group >= -2))[:limit]
+    pick = np.random.default_rng(0).permutation(np.flatnonzero((bank.group >= -2) & bank.scored))[:limit]
     got = torch.cat([100 * net(bank.found[p].float()).score.sigmoid() for p in np.array_split(pick, max(1, len(pick) // 32))]).numpy()
     known = bank.seen[pick]
     return {
@@ -160,7 +165,7 @@ def check(net: AssayQ, bank: Bank, limit: int = 1500) -> dict[str, float]:
     }
 
 
-def train(folder: Path, out: Path, minutes: float, seed: int, watch: float) -> None:
+def train(folder: Path, out: Path, minutes: float, seed: int, watch: float, start_from: Path | None) -> None:
     torch.manual_seed(seed)
     dice = random.Random(seed)
     bank, test = Bank(folder, "train"), Bank(folder, "interval")
@@ -170,6 +175,8 @@ def train(folder: Path, out: Path, minutes: float, seed: int, watch: float) -> N
     sample = bank.found[torch.from_numpy(np.random.default_rng(seed).permutation(len(bank.found))[:2000])].float()
     net.centre.copy_(sample.mean((0, 2, 3)))
     net.scale.copy_(sample.std((0, 2, 3)).clamp_min(1e-3))
+    if start_from:
+        net.load_state_dict(torch.load(start_from / "net.pt", weights_only=True)["net"])
     mean = deepcopy(net)
     wheel = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     start, told, step = time.monotonic(), 0.0, 0
@@ -224,7 +231,7 @@ def export(folder: Path, run: Path, out: Path, limit: int = 2000) -> None:
     net.load_state_dict({k: v.half().float() if v.is_floating_point() else v for k, v in kept["net"].items()})
     net.eval()
     bank = Bank(folder, "interval")
-    pick = np.random.default_rng(0).permutation(np.flatnonzero(bank.group >= -1))[:limit]
+    pick = np.random.default_rng(0).permutation(np.flatnonzero((bank.group >= -1) & bank.scored))[:limit]
     off = []
     for i in pick:
         seen = net(bank.found[int(i)][None].float())
@@ -241,13 +248,14 @@ def main() -> None:
     ask.add_argument("--out", type=Path, required=True)
     ask.add_argument("--minutes", type=float, default=60)
     ask.add_argument("--watch", type=float, default=4, help="minutes between checks and checkpoints")
+    ask.add_argument("--start-from", type=Path, metavar="RUN", help="go on from a checkpoint, with a fresh schedule")
     ask.add_argument("--seed", type=int, default=0)
     ask.add_argument("--export", type=Path, metavar="RUN")
     given = ask.parse_args()
     if given.export:
         export(given.bank, given.export, given.out)
     else:
-        train(given.bank, given.out, given.minutes, given.seed, given.watch)
+        train(given.bank, given.out, given.minutes, given.seed, given.watch, given.start_from)
 
 
 if __name__ == "__main__":

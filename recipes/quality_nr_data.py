@@ -59,6 +59,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 }
 FAMILY = {kind: KINDS.index(family) for family, kinds in FAMILIES.items() for kind in kinds}
 HELD_OUT = ("defocus", "zoom_blur", "speckle", "avif", "palette", "row_jitter", "haze")
+# What changes light and colour only: how a scene was meant to look, no picture tells. These are named, never scored.
+TONE = ("overexpose", "underexpose", "vignette", "low_contrast", "haze", "high_contrast", "oversaturate", "desaturate", "colour_cast")
 FIRST = ("gaussian_blur", "motion_blur", "downscale", "smear", "gaussian_noise", "poisson_noise", "over_sharpen", "oversaturate",
          "overexpose", "underexpose", "low_contrast", "chromatic_aberration", "defocus", "speckle", "haze")  # fmt: skip
 LAST = ("jpeg", "webp", "jpeg2000", "over_sharpen", "gaussian_noise", "downscale", "oversaturate", "avif")

@@ -90,7 +90,7 @@ def ordered(got: np.ndarray, bank: Bank, pick: np.ndarray) -> list[float]:
 
 
 def on_bank(bank: Bank, names: list[str], limit: int) -> Row:
-    whole = np.flatnonzero(bank.group >= -1)
+    whole = np.flatnonzero((bank.group >= -1) & bank.scored)
     keys = sorted({(bank.photo[i], int(bank.crop[i]), int(bank.group[i])) for i in whole})
     keep = {keys[j] for j in np.random.default_rng(1).permutation(len(keys))[: limit // 5]}
     pick = np.array([i for i in whole if (bank.photo[i], int(bank.crop[i]), int(bank.group[i])) in keep])
@@ -127,8 +127,9 @@ def identified(bank: Bank, limit: int) -> Row:
             strengths: Any = f.data["strengths"]
             right.append(float(max(strengths, key=strengths.get) == KINDS[FAMILY[str(bank.kinds[i])]]))
             low, high = f.interval or (0, 100)
-            inside.append(float(low <= bank.target[i] <= high))
-            errors.append(abs(float(f.score or 0) - bank.target[i]))
+            if bank.scored[i]:
+                inside.append(float(low <= bank.target[i] <= high))
+                errors.append(abs(float(f.score or 0) - bank.target[i]))
         values = np.array(right)
         out[name] = {
             "named first": bootstrap(lambda i, v=values: float(v[i].mean()), np.array(bank.photo)[pick]),
@@ -142,7 +143,7 @@ def identified(bank: Bank, limit: int) -> Row:
 
 def localised(bank: Bank, limit: int) -> Row:
     """Intersection over union of the damaged rectangle and the map under the middle between its 10th and 90th percentile; and AUC."""
-    pick = np.random.default_rng(3).permutation(np.flatnonzero((bank.group == -3) & (bank.target < 90)))[:limit]
+    pick = np.random.default_rng(3).permutation(np.flatnonzero((bank.group == -3) & bank.scored & (bank.target < 90)))[:limit]
     ious, aucs = [], []
     for i in pick:
         drawn = torch.as_tensor(seen(bank.pixels[int(i)][None]).map)
@@ -162,7 +163,7 @@ def localised(bank: Bank, limit: int) -> Row:
 
 def steady(bank: Bank, limit: int) -> Row:
     """How much the score moves, in points, when nothing about the quality has changed."""
-    pick = np.random.default_rng(4).permutation(np.flatnonzero(bank.group >= -1))[:limit]
+    pick = np.random.default_rng(4).permutation(np.flatnonzero((bank.group >= -1) & bank.scored))[:limit]
     moves: dict[str, list[float]] = {}
     for i in pick:
         x = bank.pixels[int(i)][None]
@@ -214,12 +215,56 @@ def rated(manifest: Path, names: list[str]) -> Row:
     return out
 
 
+def table(rows: Row, columns: list[str]) -> list[str]:
+    """Markdown: a line for each judge; a figure with its interval."""
+
+    def shown(v: object) -> str:
+        return f"{v[0]:.3f} ({v[1]:.3f} to {v[2]:.3f})" if isinstance(v, list) else "" if v is None else str(v)
+
+    lines = [f"| judge | {' | '.join(columns)} |", "|---|" + "--:|" * len(columns)]
+    return lines + [f"| {name} | {' | '.join(shown(row.get(c)) for c in columns)} |" for name, row in rows.items()]
+
+
+def merge(into: Row, other: Row) -> None:
+    """What `other` says and `into` does not."""
+    for key, value in other.items():
+        if key not in into:
+            into[key] = value
+        elif isinstance(value, dict):
+            merge(into[key], value)
+
+
+def page(told: Row) -> str:
+    """The figures as a page."""
+    bank = told["damaged photographs held out"]
+    judges = {k: v for k, v in bank.items() if isinstance(v, dict)}
+    people = told.get("people, rank correlation", {})
+    rated_by = {j: {s: v.get(j) for s, v in people.items()} for j in judges}
+    out = ["# What `assay-q` is worth", "", "Written by `recipes/quality_nr_report.py`; in brackets 95 % intervals over photographs.", ""]
+    out += [f"## Damage to {bank['photographs']} photographs that it was not trained on, {bank['pictures']} pictures", ""]
+    out += ["Order: the share of pairs of levels of one damage that are put in the right order. Consensus: rank correlation with five", ""]
+    out[-1:] = ["full-reference metrics. Changes of light and colour are named, never scored, and are left out of both.", ""]
+    out += table(judges, [c for c in next(iter(judges.values())) if c != "answers"])
+    out += ["", "## People", "", "Rank correlation with mean opinions, none of which was used in training.", ""]
+    out += table(rated_by, list(people))
+    out += [
+        "",
+        "## What it sees, and where",
+        "",
+        "```json",
+        json.dumps({k: told[k] for k in ("damage named", "damage found", "steadiness, points")}, indent=1, ensure_ascii=False),
+        "```",
+    ]
+    return "\n".join(out) + "\n"
+
+
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("bank", type=Path)
     ask.add_argument("--rated", type=Path)
     ask.add_argument("--judges", default=",".join(JUDGES))
     ask.add_argument("--pictures", type=int, default=2000)
+    ask.add_argument("--merge", type=Path, nargs="*", default=[], help="figures of other judges on the same pictures, as this wrote them before")
     ask.add_argument("--out", type=Path, required=True)
     given = ask.parse_args()
     names = able(given.judges.split(","))
@@ -230,6 +275,10 @@ def main() -> None:
     told["steadiness, points"] = steady(bank, 40)
     if given.rated:
         told["people, rank correlation"] = rated(given.rated, names)
+    for other in given.merge:
+        for part in ("damaged photographs held out", "people, rank correlation"):
+            merge(told.get(part, {}), json.loads(other.read_text("utf-8")).get(part, {}))
+    given.out.with_suffix(".md").write_text(page(told), "utf-8")
     given.out.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
     print(json.dumps(told, indent=1, ensure_ascii=False))
 

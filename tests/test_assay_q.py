@@ -92,7 +92,6 @@ def test_a_large_picture_is_judged_as_on_a_screen(photo):
         ("webp", (60, 30, 8)),
         ("downscale", (1.5, 3, 8)),
         ("motion_blur", (5, 15, 40)),
-        ("low_contrast", (30, 60, 85)),
         ("pixelate", (2, 4, 8)),
     ],
 )
