@@ -264,7 +264,7 @@ def main() -> None:
     ask.add_argument("--rated", type=Path)
     ask.add_argument("--judges", default=",".join(JUDGES))
     ask.add_argument("--pictures", type=int, default=2000)
-    ask.add_argument("--merge", type=Path, nargs="*", default=[], help="figures of other judges on the same pictures, as this wrote them before")
+    ask.add_argument("--merge", type=Path, nargs="*", default=[], help="figures of other judges on the same pictures")
     ask.add_argument("--out", type=Path, required=True)
     given = ask.parse_args()
     names = able(given.judges.split(","))
