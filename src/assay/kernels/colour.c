@@ -26,8 +26,8 @@ INLINE float real(int32_t i) {
     return v;
 }
 
-/* The nearest whole number of |v| < 2³¹. */
-INLINE float whole(float v) { return (float)(int32_t)(v + (v < 0 ? -0.5f : 0.5f)); }
+/* The nearest whole number of |v| < 2²²: beside 3·2²² there is no room for a fraction. */
+INLINE float whole(float v) { return (v + 12582912.0f) - 12582912.0f; }
 
 /* log2 of v > 0, normal: of the part in √½ … √2 as 2·artanh. */
 INLINE float logarithm(float v) {
@@ -36,21 +36,19 @@ INLINE float logarithm(float v) {
     return (float)shift + 2.88539008f * s * (1 + q * (0.333333333f + q * (0.2f + q * (0.142857143f + q * 0.111111111f))));
 }
 
-/* 2^v, and 0 where that would not be normal. */
+/* 2^v, at least 2⁻¹²⁶. Here as below nothing is computed on one side of a choice only, so that compilers make vectors of it. */
 INLINE float exponential(float v) {
     const float n = whole(v < -126 ? -126 : v), f = (v < -126 ? -126 : v) - n;
     const float p = 1 + f * (0.693147181f + f * (0.240226507f + f * (0.0555041087f + f * (0.00961812911f + f * (0.00133335581f + f * 1.54035304e-4f)))));
-    const float scaled = p * real(((int32_t)n + 127) * (1 << 23));
-    return v < -126 ? 0 : scaled;
+    return p * real(((int32_t)n + 127) * (1 << 23));
 }
 
 /* v^e of v ≥ 0, 0 at 0 and below 1e-12, where the definitions cut the slope off. */
 INLINE float power(float v, float e) {
-    const float raised = exponential(e * logarithm(v > 1e-12f ? v : 1));
-    return v > 1e-12f ? raised : 0;
+    return exponential(e * logarithm(v > 1e-12f ? v : 1)) * (float)(v > 1e-12f);
 }
 
-INLINE float root(float v) { return v > 1e-12f ? sqrtf(v) : 0; }
+INLINE float root(float v) { return sqrtf(v > 1e-12f ? v : 0); }
 
 /* The cube root of v > 0, normal: an estimate from the exponent, twice improved by Halley. */
 INLINE float cube_root(float v) {
@@ -102,7 +100,8 @@ INLINE void light_f32(const float *restrict in, const float *restrict table, int
     for (int i = 0; i < n; i++) {
         const float v = ((in[i] > 0.04045f ? in[i] : 0.04045f) + 0.055f) * (1 / 1.055f);
         const float curve = exponential(2.4f * logarithm(v));
-        out[i] = in[i] > 0.04045f ? curve : in[i] * (1 / 12.92f);
+        const float line = in[i] * (1 / 12.92f);
+        out[i] = line + (float)(in[i] > 0.04045f) * (curve - line);
     }
 }
 
@@ -112,19 +111,18 @@ INLINE void tristimulus(const float *shares, float r, float g, float b, float *x
 }
 
 INLINE float lightness(float t) {
-    const float low = 216.0f / 24389, curve = cube_root(t > low ? t : low);
-    return t > low ? curve : t * (841.0f / 108) + 4.0f / 29;
+    const float low = 216.0f / 24389, curve = cube_root(t > low ? t : low), line = t * (841.0f / 108) + 4.0f / 29;
+    return curve < line ? curve : line; /* the line is a tangent, from above */
 }
 
 INLINE float difference(float l1, float a1, float b1, float l2, float a2, float b2) {
     const float g = 1.5f - 0.5f * seven((root(a1 * a1 + b1 * b1) + root(a2 * a2 + b2 * b2)) / 2);
     a1 *= g, a2 *= g;
     const float c1 = root(a1 * a1 + b1 * b1), c2 = root(a2 * a2 + b2 * b2), h1 = hue(b1, a1), h2 = hue(b2, a2);
-    const int coloured = (c1 > 0) & (c2 > 0);
-    float turn = coloured ? h2 - h1 : 0;
-    turn = turn > PI ? turn - 2 * PI : turn < -PI ? turn + 2 * PI : turn;
-    float middle = coloured ? h1 + turn / 2 : h1 + h2;
-    middle = middle < 0 ? middle + 2 * PI : middle >= 2 * PI ? middle - 2 * PI : middle;
+    float turn = h2 - h1;
+    turn -= 2 * PI * whole(turn / (2 * PI));
+    float middle = h1 + turn / 2; /* where a colour is grey it does not count, as dh is 0 */
+    middle -= 2 * PI * whole(middle / (2 * PI) - 0.5f);
     const float light = (l1 + l2) / 2 - 50, c = (c1 + c2) / 2, deg = PI / 180;
     const float t = 1 - 0.17f * cosine(middle - 30 * deg) + 0.24f * cosine(2 * middle) + 0.32f * cosine(3 * middle + 6 * deg) -
                     0.2f * cosine(4 * middle - 63 * deg);
@@ -135,25 +133,33 @@ INLINE float difference(float l1, float a1, float b1, float l2, float a2, float 
     return root(dl * dl + dc * dc + dh * dh + twist * dc * dh);
 }
 
+INLINE void lab_of(const float *restrict r, const float *restrict g, const float *restrict b, const float *shares, int n, float *restrict l,
+                   float *restrict u, float *restrict v) {
+    for (int i = 0; i < n; i++) {
+        float t[3];
+        tristimulus(shares, r[i], g[i], b[i], t);
+        const float fx = lightness(t[0]), fy = lightness(t[1]), fz = lightness(t[2]);
+        l[i] = 116 * fy - 16, u[i] = 500 * (fx - fy), v[i] = 200 * (fy - fz);
+    }
+}
+
+INLINE void differences(const float *restrict one, const float *restrict two, int n, float *restrict to) {
+    for (int i = 0; i < n; i++) to[i] = difference(one[i], one[i + TILE], one[i + 2 * TILE], two[i], two[i + TILE], two[i + 2 * TILE]);
+}
+
 /* Pixels start..stop of x and y, pictures of `planes` (1 or 3) planes of `size` pixels: ΔE00. */
 #define CIEDE2000(NAME, TYPE, LIGHT)                                                                                                 \
     EXPORT WIDE void NAME(const TYPE *x, const TYPE *y, ptrdiff_t planes, ptrdiff_t size, const float *table, const float *shares,   \
                           ptrdiff_t start, ptrdiff_t stop, float *to) {                                                              \
-        float rgb[3][TILE], lab[2][3][TILE];                                                                                         \
+        float rgb[3 * TILE], lab[2][3 * TILE];                                                                                       \
         for (ptrdiff_t at = start; at < stop; at += TILE) {                                                                          \
             const int n = stop - at < TILE ? (int)(stop - at) : TILE;                                                                \
             for (int picture = 0; picture < 2; picture++) {                                                                          \
-                for (int k = 0; k < 3; k++) LIGHT((picture ? y : x) + (planes == 3 ? k : 0) * size + at, table, n, rgb[k]);          \
-                float *restrict l = lab[picture][0], *restrict a = lab[picture][1], *restrict b = lab[picture][2];                   \
-                for (int i = 0; i < n; i++) {                                                                                        \
-                    float t[3];                                                                                                      \
-                    tristimulus(shares, rgb[0][i], rgb[1][i], rgb[2][i], t);                                                         \
-                    const float fx = lightness(t[0]), fy = lightness(t[1]), fz = lightness(t[2]);                                    \
-                    l[i] = 116 * fy - 16, a[i] = 500 * (fx - fy), b[i] = 200 * (fy - fz);                                            \
-                }                                                                                                                    \
+                float *to = lab[picture];                                                                                            \
+                for (int k = 0; k < 3; k++) LIGHT((picture ? y : x) + (planes == 3 ? k : 0) * size + at, table, n, rgb + k * TILE);  \
+                lab_of(rgb, rgb + TILE, rgb + 2 * TILE, shares, n, to, to + TILE, to + 2 * TILE);                                    \
             }                                                                                                                        \
-            for (int i = 0; i < n; i++)                                                                                              \
-                to[at + i] = difference(lab[0][0][i], lab[0][1][i], lab[0][2][i], lab[1][0][i], lab[1][1][i], lab[1][2][i]);         \
+            differences(lab[0], lab[1], n, to + at);                                                                                 \
         }                                                                                                                            \
     }
 
