@@ -143,6 +143,14 @@ INLINE void lab_of(const float *restrict r, const float *restrict g, const float
     }
 }
 
+INLINE void opponents(const float *restrict rgb, const float *shares, int n, float *restrict y, float *restrict cx, float *restrict cz) {
+    for (int i = 0; i < n; i++) {
+        float t[3];
+        tristimulus(shares, rgb[i], rgb[i + TILE], rgb[i + 2 * TILE], t);
+        y[i] = 116 * t[1] - 16, cx[i] = 500 * (t[0] - t[1]), cz[i] = 200 * (t[1] - t[2]);
+    }
+}
+
 INLINE void differences(const float *restrict one, const float *restrict two, int n, float *restrict to) {
     for (int i = 0; i < n; i++) to[i] = difference(one[i], one[i + TILE], one[i + 2 * TILE], two[i], two[i + TILE], two[i + 2 * TILE]);
 }
@@ -165,3 +173,52 @@ INLINE void differences(const float *restrict one, const float *restrict two, in
 
 CIEDE2000(ciede2000_u8, uint8_t, light_u8)
 CIEDE2000(ciede2000_f32, float, light_f32)
+
+/* Pixels start..stop of a picture as above: FLIP's YCxCz in three planes. */
+#define OPPONENT(NAME, TYPE, LIGHT)                                                                                                  \
+    EXPORT WIDE void NAME(const TYPE *x, ptrdiff_t planes, ptrdiff_t size, const float *table, const float *shares, ptrdiff_t start, \
+                          ptrdiff_t stop, float *to) {                                                                               \
+        float rgb[3 * TILE];                                                                                                         \
+        for (ptrdiff_t at = start; at < stop; at += TILE) {                                                                          \
+            const int n = stop - at < TILE ? (int)(stop - at) : TILE;                                                                \
+            for (int k = 0; k < 3; k++) LIGHT(x + (planes == 3 ? k : 0) * size + at, table, n, rgb + k * TILE);                      \
+            opponents(rgb, shares, n, to + at, to + size + at, to + 2 * size + at);                                                  \
+        }                                                                                                                            \
+    }
+
+OPPONENT(opponent_u8, uint8_t, light_u8)
+OPPONENT(opponent_f32, float, light_f32)
+
+/* L*a*b* in which dark colours are less vivid, from what contrast sensitivity leaves of YCxCz. */
+INLINE void vivid(const float *shares, const float *inverse, float y, float cx, float cz, float *lab) {
+    float rgb[3], t[3];
+    y = (y + 16) * (1 / 116.0f);
+    const float x = y + cx * (1 / 500.0f), z = y - cz * (1 / 200.0f);
+    for (int k = 0; k < 3; k++) {
+        const float v = inverse[3 * k] * x + inverse[3 * k + 1] * y + inverse[3 * k + 2] * z, low = v < 0 ? 0 : v;
+        rgb[k] = low > 1 ? 1 : low;
+    }
+    tristimulus(shares, rgb[0], rgb[1], rgb[2], t);
+    const float fx = lightness(t[0]), fy = lightness(t[1]), fz = lightness(t[2]), l = 116 * fy - 16;
+    lab[0] = l, lab[1] = 5 * l * (fx - fy), lab[2] = 2 * l * (fy - fz);
+}
+
+/* Pixels start..stop. seen, features: of both pictures, four planes of `size` each: Y, Cx and the two parts of Cz as seen; edges across
+ * and down, points across and down. inverse: RGB from XYZ over white. */
+EXPORT WIDE void flip_pixels(const float *restrict seen, const float *restrict features, ptrdiff_t size, const float *shares,
+                             const float *inverse, float knee, float largest, float share, ptrdiff_t start, ptrdiff_t stop,
+                             float *restrict to) {
+    for (ptrdiff_t i = start; i < stop; i++) {
+        const float *a = seen + i, *b = a + 4 * size, *f = features + i, *g = f + 4 * size;
+        float one[3], two[3];
+        vivid(shares, inverse, a[0], a[size], a[2 * size] + a[3 * size], one);
+        vivid(shares, inverse, b[0], b[size], b[2 * size] + b[3 * size], two);
+        const float u = one[1] - two[1], v = one[2] - two[2];
+        const float e = power(fabsf(one[0] - two[0]) + root(u * u + v * v), 0.7f);
+        const float low = e < knee ? e : knee, colour = low * (share / knee) + (e - low) * ((1 - share) / (largest - knee));
+        const float edge = fabsf(root(f[0] * f[0] + f[size] * f[size]) - root(g[0] * g[0] + g[size] * g[size]));
+        const float point = fabsf(root(f[2 * size] * f[2 * size] + f[3 * size] * f[3 * size]) -
+                                  root(g[2 * size] * g[2 * size] + g[3 * size] * g[3 * size]));
+        to[i] = power(colour, 1 - root((edge > point ? edge : point) * 0.707106781f));
+    }
+}
