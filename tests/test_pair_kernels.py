@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import torch
@@ -30,7 +32,7 @@ def pair(shape: tuple[int, ...], flat: bool = False) -> tuple[Tensor, Tensor]:
     return x, ref
 
 
-@pytest.mark.parametrize("name", ["scc", "uqi", "sam", "psnr_y", "ergas", "psnr_hvs", "psnr_hvs_m", "ms_ssim"])
+@pytest.mark.parametrize("name", ["scc", "uqi", "sam", "psnr_y", "ergas", "psnr_hvs", "psnr_hvs_m", "ms_ssim", "ciede2000"])
 @pytest.mark.parametrize("shape", [(2, 3, 181, 203), (1, 1, 192, 177)])
 @pytest.mark.parametrize("flat", [False, True])
 def test_bytes_score_as_the_definition_does(name, shape, flat):
@@ -41,7 +43,19 @@ def test_bytes_score_as_the_definition_does(name, shape, flat):
     torch.testing.assert_close(f(x, ref=ref).double(), f(x.double() / 255, ref=ref.double() / 255), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["scc", "uqi", "sam", "psnr_hvs_m", "psnr_y"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("name", "slack"), [("ciede2000", 1e-3), ("flip", 1e-4)])  # float32 itself misses FLIP's roots by 3e-5 near 0
+def test_every_pixel_of_colour_maps(name, slack, channels):
+    x, ref = pair((2, channels, 61, 1100), flat=True)
+    card = get(name).card
+    module = import_module(f"assay.quality.{name}")
+    want = getattr(module, card.map)(x.double() / 255, ref=ref.double() / 255)
+    for a, b in ((x, ref), (x / 255, ref / 255)):
+        got = getattr(module, card.map)(a, ref=b).double()
+        torch.testing.assert_close(got, want, rtol=1e-5, atol=slack)
+
+
+@pytest.mark.parametrize("name", ["scc", "uqi", "sam", "psnr_hvs_m", "psnr_y", "ciede2000", "flip"])
 def test_threads_and_batches_change_nothing(name):
     x, ref = pair((2, 3, 600, 640))
     f, before = get(name), torch.get_num_threads()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from functools import cache
 from math import pi
 
 import torch
 from torch import Tensor
+
+from assay import kernels
 
 # Linear sRGB to XYZ, solved in whole numbers from the primaries and the white point (.3127, .3290) of IEC 61966-2-1.
 XYZ = (
@@ -72,6 +75,72 @@ def power(v: Tensor, exponent: float | Tensor) -> Tensor:
 def length(a: Tensor, b: Tensor) -> Tensor:
     """√(a² + b²), with slope 0 at 0."""
     return power(a * a + b * b, 0.5)
+
+
+def differences(x: Tensor, ref: Tensor) -> Tensor:
+    """CIEDE2000 of every pixel of two sRGB pictures, N×H×W."""
+    if not fused(x, ref):
+        return delta_e00(*(lab(linear(in_colour(t))) for t in (x, ref)))
+    x, ref = x.contiguous(), ref.contiguous()
+    n, c, height, width = x.shape
+    size, out = height * width, torch.empty(n, height, width)
+    run = library().ciede2000_u8 if x.dtype == torch.uint8 else library().ciede2000_f32
+    tables = [kernels.pointer(t) for t in (_light(), shares())]
+    for a, b, to in zip(x, ref, out, strict=True):
+        ends = [kernels.pointer(t) for t in (a, b, to)]
+
+        def work(start: int, stop: int, ends: list[ctypes.c_void_p] = ends) -> None:
+            run(*ends[:2], c, size, *tables, start, stop, ends[2])
+
+        kernels.split(work, size, grain=1 << 14)
+    return out
+
+
+def fused(x: Tensor, ref: Tensor) -> bool:
+    """Whether the kernels may take these pictures."""
+    return kernels.can(x, ref, dtypes=(torch.uint8, torch.float32))
+
+
+def opponents(x: Tensor) -> Tensor:
+    """With the kernels: YCxCz of one sRGB picture C×H×W, 3×H×W."""
+    x, out = x.contiguous(), torch.empty(3, *x.shape[1:])
+    size = out[0].numel()
+    run = library().opponent_u8 if x.dtype == torch.uint8 else library().opponent_f32
+    ends = [kernels.pointer(t) for t in (x, _light(), shares(), out)]
+    kernels.split(lambda start, stop: run(ends[0], len(x), size, *ends[1:3], start, stop, ends[3]), size, grain=1 << 15)
+    return out
+
+
+def flipped(seen: Tensor, features: Tensor, inverse: Tensor, knee: float, largest: float, share: float) -> Tensor:
+    """With the kernels: FLIP's differences, H×W, from 8×H×W planes as seen and 8×H×W of features."""
+    out = torch.empty(seen.shape[1:])
+    size, run = out.numel(), library().flip_pixels
+    a, b, c, d, to = (kernels.pointer(t) for t in (seen, features, shares(), inverse, out))
+    kernels.split(lambda start, stop: run(a, b, size, c, d, knee, largest, share, start, stop, to), size, grain=1 << 14)
+    return out
+
+
+@cache
+def shares() -> Tensor:
+    """For the kernels: red's and blue's shares of X, Y and Z over white; green's is the rest."""
+    return torch.tensor([[row[0] / w, row[2] / w] for row, w in zip(XYZ, WHITE, strict=True)], dtype=torch.float32)
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The kernels of colour.c."""
+    found = kernels.library()
+    if found is None:
+        raise RuntimeError("the kernels are not built; ask kernels.can first")
+    size, address = ctypes.c_ssize_t, ctypes.c_void_p
+    for fn in (found.ciede2000_u8, found.ciede2000_f32):
+        fn.argtypes, fn.restype = [address, address, size, size, address, address, size, size, address], None
+    for fn in (found.opponent_u8, found.opponent_f32):
+        fn.argtypes, fn.restype = [address, size, size, address, address, size, size, address], None
+    real = ctypes.c_float
+    found.flip_pixels.argtypes = [address, address, size, address, address, real, real, real, size, size, address]
+    found.flip_pixels.restype = None
+    return found
 
 
 def delta_e00(one: Tensor, two: Tensor) -> Tensor:

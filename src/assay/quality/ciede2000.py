@@ -7,7 +7,7 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.ops.colourspaces import delta_e00, in_colour, lab, linear, strips
+from assay.ops.colourspaces import differences, strips
 from assay.types import Scale, ScoreCard
 
 ROWS = 64  # so few that the planes at work stay near the processor
@@ -38,7 +38,7 @@ def ciede2000(x: Tensor, *, ref: Tensor) -> Tensor:
     x, ref = check.images(x=x, ref=ref, keep_uint8=True)
     total = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     for a, b in strips(x, ref, rows=ROWS):
-        total = total + _differences(a, b).double().sum((1, 2))
+        total = total + differences(a, b).double().sum((1, 2))
     score: Tensor = total / (x.shape[2] * x.shape[3])
     return score if x.dtype == torch.float64 else score.float()
 
@@ -46,8 +46,4 @@ def ciede2000(x: Tensor, *, ref: Tensor) -> Tensor:
 def ciede2000_map(x: Tensor, *, ref: Tensor) -> Tensor:
     """ΔE00 of every pixel, N×H×W; 0 is the same colour, 1 just noticeable, 10 another colour."""
     x, ref = check.images(x=x, ref=ref, keep_uint8=True)
-    return torch.cat([_differences(a, b) for a, b in strips(x, ref, rows=ROWS)], dim=1)
-
-
-def _differences(a: Tensor, b: Tensor) -> Tensor:
-    return delta_e00(*(lab(linear(in_colour(t))) for t in (a, b)))
+    return torch.cat([differences(a, b) for a, b in strips(x, ref, rows=ROWS)], dim=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from math import ceil, pi, sqrt
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.ops.colourspaces import WHITE, XYZ, in_colour, lab, length, linear, mixed, power, strips
+from assay.ops.colourspaces import WHITE, XYZ, flipped, fused, in_colour, lab, length, linear, mixed, opponents, power, strips
 from assay.ops.filters import separable
 from assay.types import BadInput, Scale, ScoreCard
 
@@ -66,9 +67,20 @@ def _differences(x: Tensor, ref: Tensor, ppd: float) -> list[Tensor]:
 
 def _strip(a: Tensor, b: Tensor, ppd: float, halo: int) -> Tensor:
     """ΔE of the rows within the halo: the difference of colours, raised by that of edges and points."""
+    if fused(a, b):
+        return torch.stack([_fast(opponents(one), opponents(two), ppd, halo) for one, two in zip(a, b, strict=True)])
     a, b = (_opponent(linear(in_colour(t))) for t in (a, b))
     features = _feature_difference((a[:, :1] + 16) / 116, (b[:, :1] + 16) / 116, ppd, halo)
     return power(_colour_difference(_hunt(_seen(a, ppd, halo)), _hunt(_seen(b, ppd, halo))), 1 - features)
+
+
+def _fast(a: Tensor, b: Tensor, ppd: float, halo: int) -> Tensor:
+    """The same of YCxCz, 3×h×w, with the kernels."""
+    pair = a[None], b[None]
+    seen = torch.cat([plane[0] for t in pair for plane in _filtered(t, ppd, halo)])
+    features = torch.cat([plane[0] for t in pair for plane in _responses((t[:, :1] + 16) / 116, ppd, halo)])
+    inverse = (torch.tensor(_inverse(), dtype=torch.float64) * torch.tensor(WHITE, dtype=torch.float64)).float()
+    return flipped(seen, features, inverse, KNEE * _largest(), _largest(), SHARE)
 
 
 def _opponent(light: Tensor) -> Tensor:
@@ -101,17 +113,22 @@ def _width(ppd: float) -> float:
 
 def _seen(opponent: Tensor, ppd: float, halo: int) -> Tensor:
     """What contrast sensitivity leaves of YCxCz, as linear RGB, without the halo."""
+    y, cx, *cz = _filtered(opponent, ppd, halo)
+    return _light(torch.cat([y, cx, cz[0] + cz[1]], dim=1))
+
+
+def _filtered(opponent: Tensor, ppd: float, halo: int) -> Iterator[Tensor]:
+    """Each term of SENSITIVITY: Y, Cx and the two parts of Cz."""
     reach = _reach(ppd)
     r = torch.arange(-reach, reach + 1, dtype=torch.float64) / ppd
     trim = halo - reach
     h, w = opponent.shape[2:]
-    out = []
     for plane, terms in zip(opponent.unbind(1), SENSITIVITY, strict=True):
         plane = plane[:, None, trim : h - trim, trim : w - trim]
         bells = [(a * sqrt(pi / b), torch.exp(-(pi**2) * r**2 / b)) for a, b in terms]
         weight = sum(float(k * g.sum() ** 2) for k, g in bells)
-        out.append(sum((separable(plane, g, g) * (k / weight) for k, g in bells), torch.zeros(())))
-    return _light(torch.cat(out, dim=1))
+        for k, g in bells:
+            yield separable(plane, g * (k / weight), g)
 
 
 def _hunt(light: Tensor) -> Tensor:
@@ -140,19 +157,20 @@ def _largest() -> float:
 
 def _feature_difference(a: Tensor, b: Tensor, ppd: float, halo: int) -> Tensor:
     """By how much edges or points differ, whichever more; N×h×w."""
+    (ea, ed, pa, pd), (ga, gd, qa, qd) = (tuple(_responses(t, ppd, halo)) for t in (a, b))
+    edges, points = (length(ea, ed) - length(ga, gd)).abs(), (length(pa, pd) - length(qa, qd)).abs()
+    return power(torch.maximum(edges, points)[:, 0] / sqrt(2), FEATURE_POWER)
+
+
+def _responses(t: Tensor, ppd: float, halo: int) -> Iterator[Tensor]:
+    """Of edges across and down, then of points."""
     sigma = _width(ppd)
     reach = ceil(3 * sigma)
     i = torch.arange(-reach, reach + 1, dtype=torch.float64)
     bell = torch.exp(-(i**2) / (2 * sigma**2))
-    trim = halo - reach
-    a, b = (t[:, :, trim : t.shape[2] - trim, trim : t.shape[3] - trim] for t in (a, b))
-    found = []
+    smooth, trim = bell / bell.sum(), halo - reach
+    t = t[:, :, trim : t.shape[2] - trim, trim : t.shape[3] - trim].contiguous()
     for kernel in (-i * bell, (i**2 / sigma**2 - 1) * bell):
         kernel = torch.where(kernel > 0, kernel / kernel.clamp_min(0).sum(), kernel / -kernel.clamp_max(0).sum())
-        smooth = bell / bell.sum()
-        found.append((_strength(a, kernel, smooth) - _strength(b, kernel, smooth)).abs())
-    return power(torch.maximum(*found) / sqrt(2), FEATURE_POWER)
-
-
-def _strength(t: Tensor, kernel: Tensor, smooth: Tensor) -> Tensor:
-    return length(separable(t, smooth, kernel), separable(t, kernel, smooth))[:, 0]
+        yield separable(t, smooth, kernel)
+        yield separable(t, kernel, smooth)
