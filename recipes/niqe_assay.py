@@ -46,8 +46,12 @@ def read(path: Path, side: int = 0) -> Pixels:
         return np.asarray(rgb.resize((side, side), Image.Resampling.BICUBIC) if side else rgb)
 
 
+def look_at(a: Pixels) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(a.transpose(2, 0, 1)))
+
+
 def look(a: Pixels) -> Blocks:
-    return blocks(torch.from_numpy(np.ascontiguousarray(a.transpose(2, 0, 1))))
+    return blocks(look_at(a))
 
 
 def jpeg(quality: int) -> Callable[[Pixels], Pixels]:
