@@ -16,7 +16,7 @@ from assay.gallery.page import write
 
 def test_the_bank_and_the_metrics_are_the_whole_catalogue():
     assert set(degradations()) == {n for n, r in index().items() if r["answers"] == "alter" and r["takes"] == ["image"]}
-    scores = {n: r for n, r in index().items() if r["answers"] == "score" and r["takes"][0] == "image"}
+    scores = {n: r for n, r in index().items() if r["answers"] == "score" and r["takes"] in (["image"], ["image", "reference"])}
     assert set(metrics()) == {n for n, r in scores.items() if not any(w["url"] for w in r["weights"])}
 
 

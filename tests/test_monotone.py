@@ -21,7 +21,8 @@ SLACK = 0.02  # of the usual range: by so much a higher level may seem better
 SIDE = 72  # of a scene, where the metric takes so little
 FELT = 0.03  # of the usual range: so much at least the top level of blur, noise and JPEG must cost
 
-ON = [(n, s) for n in PAIRS for s in ("leaves", "clouds") if s == "leaves" or index()[n]["min_side"] <= SIDE]  # large scenes once
+FALLING = [n for n in PAIRS if n != "relative_quality"]  # which says who is better of two, not how far apart they are
+ON = [(n, s) for n in FALLING for s in ("leaves", "clouds") if s == "leaves" or index()[n]["min_side"] <= SIDE]  # large scenes once
 
 # Pairs in which a metric is rightly not monotone.
 EXEMPT = {
@@ -46,7 +47,7 @@ CLAIMS = {
     "underexposure": ("underexpose",),
 }
 
-ALONE = [n for n in SCORES if n not in PAIRS and n != "banding"]  # to banding, bands of more than 20 levels are edges: no rank
+ALONE = [n for n in SCORES if index()[n]["takes"] == ["image"] and n != "banding"]  # to banding, bands of more than 20 levels are edges: no rank
 
 
 def leaves(side: int) -> NDArray[np.uint8]:

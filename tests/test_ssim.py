@@ -87,10 +87,10 @@ def test_tall_pictures_are_worked_in_bands():
 
 
 @pytest.mark.parametrize("window", WINDOWS)
-def test_float32_keeps_six_digits(window):
+def test_float32_keeps_five_digits(window):
     x, ref = (t / 255 for t in scene("ramp", (1, 3, 64, 64)))
     exact = similarity(x.double(), ref.double(), window=window).mean()
-    assert float(similarity(x, ref, window=window).mean()) == pytest.approx(float(exact), abs=1e-6)
+    assert float(similarity(x, ref, window=window).mean()) == pytest.approx(float(exact), abs=1e-5)
 
 
 @pytest.mark.parametrize("variant", ["gaussian", "box"])

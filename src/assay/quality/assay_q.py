@@ -17,7 +17,7 @@ from assay.types import BadInput, Finding, Scale, ScoreCard, Weights
 
 MODEL = Weights(
     file="assay_q.safetensors",
-    sha256="e5c6b72c3db4d7e23630834270627f314e5c877780a9b99059bdc6ba1738c342",
+    sha256="50187e60cc99d6533bee84b556e675b5ab9f4f30d3c9ef58db84810101a11df4",
     license="Apache-2.0; trained on Kodak (free use), gb82 (CC0) and free camera photographs",
     recipe="recipes/quality_nr.py",
 )

@@ -42,6 +42,7 @@ def puzzle_similarity(x: Tensor, *, scene: Tensor) -> Tensor:
     The map is the authors'; the score is the mean of its lowest twentieth, which is ours. What only x shows looks like
     an artefact, and misplaced but familiar content does not.
     Returns N scores, 1 for a view of the scene itself.  Raises BadInput, and MissingWeights without the official file.
+    Not differentiable: the nearest of many places is looked up, and the worst places alone count.
     """
     return lowest(puzzle_similarity_map(x, scene=scene), WORST)
 

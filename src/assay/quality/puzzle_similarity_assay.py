@@ -37,6 +37,7 @@ def puzzle_similarity_assay(x: Tensor, *, scene: Tensor) -> Tensor:
     0.96 for foreign content (of 5), 0.88 for blur (σ 2.5 pixels), 0.80 for JPEG (quality 12), 0.74 for noise (σ 20): damage that
     looks like another texture of the scene is missed.
     Returns N scores, the mean of the lowest twentieth of the map; 1 for a view of the scene itself.  Raises BadInput.
+    Not differentiable: the nearest of many places is looked up, and the worst places alone count.
 
     >>> x = torch.rand(1, 3, 64, 64)
     >>> bool(puzzle_similarity_assay(x, scene=x) > 0.9999)

@@ -55,6 +55,7 @@ def relative_quality(x: Tensor, *, ref: Tensor) -> Tensor:
     one ladder in eight does not fall at every step: where the reference is good, take another metric.
     Returns N scores; relative_quality(x, ref=y) = -relative_quality(y, ref=x).
     Raises BadInput, and CannotAssess where fewer than two 96×96 blocks have texture in both.
+    Not differentiable: blocks are chosen by thresholds, and shapes of distributions are looked up on a grid.
     """
     x, ref = check.images(x=x, ref=ref, min_side=SIDE, keep_uint8=True)
     w = torch.tensor(WEIGHTS, dtype=torch.float64)
