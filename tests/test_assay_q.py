@@ -45,11 +45,11 @@ def test_statistics_come_from_within_reach(photo):
     torch.testing.assert_close(statistics(y)[:, :, far:], statistics(x)[:, :, far:], atol=2e-3, rtol=0)
 
 
-@pytest.mark.parametrize("size", [(64, 64), (67, 150), (256, 256), (200, 90)])
+@pytest.mark.parametrize("size", [(64, 64), (67, 151), (256, 256), (200, 90)])
 def test_a_mirrored_or_turned_picture_reads_the_same(photo, size):
     x = photo[:, :, : size[0], : size[1]].contiguous()
     for y in (x.flip(3), x.flip(2), torch.rot90(x, 1, (2, 3))):
-        assert score(y) == pytest.approx(score(x), abs=1 if any(n % 16 for n in size) else 0.05)
+        assert score(y) == pytest.approx(score(x), abs=0.1)
 
 
 def test_strips_change_nothing(photo, monkeypatch):
@@ -78,9 +78,9 @@ def test_grey_pictures_and_flat_ones_have_an_answer(photo):
 
 def test_a_large_picture_is_judged_as_on_a_screen(photo):
     large = photo.repeat(1, 1, 8, 8)
-    seen = module.opened(large, "screen")
+    (seen,) = module.opened(large, "screen")
     assert seen.shape[2] * seen.shape[3] < 1.05 * module.SCREEN
-    assert module.opened(large, "pixels").shape[2:] == large.shape[2:]
+    assert module.opened(large, "pixels")[0].shape[2:] == large.shape[2:]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ CLAIMS = {
     "underexposure": ("underexpose",),
 }
 
-ALONE = [n for n in SCORES if index()[n]["takes"] == ["image"] and n != "banding"]  # to banding, bands of more than 20 levels are edges: no rank
+ALONE = [n for n in SCORES if index()[n]["takes"] == ["image"] and n != "banding"]  # bands of over 20 levels are edges
 
 
 def leaves(side: int) -> NDArray[np.uint8]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from math import ceil
 
 import torch
 from torch import Tensor
@@ -12,7 +11,7 @@ from torch.nn.functional import interpolate, pad
 
 from assay import check, weights
 from assay.catalog import carded
-from assay.nets.assay_q import KINDS, REACH, STRIDE, AssayQ, statistics
+from assay.nets.assay_q import KINDS, REACH, STRIDE, AssayQ, Seen, statistics
 from assay.types import BadInput, Finding, Scale, ScoreCard, Weights
 
 MODEL = Weights(
@@ -59,7 +58,8 @@ def assay_q(x: Tensor, *, at: str = "screen") -> list[Finding]:
 def _one(x: Tensor, at: str) -> Finding:
     net, spread = model()
     net = net.to(x.device)
-    seen = net(found(opened(x, at)))
+    views = [net(found(view)) for view in opened(x, at)]
+    seen = Seen(*(torch.stack(parts).mean(0) for parts in zip(*views, strict=True)))
     score = 100 * float(seen.score.sigmoid())
     low, high = (s * float(seen.spread.exp()) for s in spread)
     strengths = dict(zip(KINDS, (round(v, 3) for v in seen.kinds[0].sigmoid().tolist()), strict=True))
@@ -73,16 +73,25 @@ def _one(x: Tensor, at: str) -> Finding:
     )
 
 
-def opened(x: Tensor, at: str) -> Tensor:
-    """1×3×H×W float pixels of the size to be judged at, sides grown by reflection to multiples of 16, evenly on both sides."""
+def opened(x: Tensor, at: str) -> list[Tensor]:
+    """1×3×H×W float pixels of the size to be judged at, sides grown by reflection to multiples of 16, evenly on both sides.
+
+    An odd side cannot be grown evenly: there are two views then, each without one of its ends, so that a mirrored picture
+    has the same two.
+    """
     height, width = x.shape[2:]
     x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
     if at == "screen" and height * width > SCREEN:
         shrink = (SCREEN / (height * width)) ** 0.5
-        size = [max(SIDE, round(n * shrink)) for n in (height, width)]
+        size = [max(SIDE, 2 * round(n * shrink / 2)) for n in (height, width)]
         x = interpolate(x, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-    more = [-n % STRIDE for n in x.shape[2:]]
-    return pad(x.expand(-1, 3, -1, -1), (more[1] // 2, ceil(more[1] / 2), more[0] // 2, ceil(more[0] / 2)), mode="reflect")
+    views = [x.expand(-1, 3, -1, -1)]
+    for axis in (2, 3):
+        n = x.shape[axis]
+        if n % 2:
+            views = [view.narrow(axis, start, n - 1) for view in views for start in (0, 1)]
+    down, across = (-n % STRIDE // 2 for n in views[0].shape[2:])
+    return [pad(view, (across, across, down, down), mode="reflect") for view in views]
 
 
 def found(x: Tensor) -> Tensor:
