@@ -41,6 +41,7 @@ def il_niqe(x: Tensor) -> Tensor:
     (also when given as floats) are rounded on the way. Ports that do not round differ by up to 5.
     Returns N mean distances of the textured blocks out of 6×6, lower is better.
     Raises BadInput, CannotAssess with fewer than two textured blocks, MissingWeights without the official file.
+    Not differentiable: shapes of distributions are looked up, and 8-bit pixels are rounded after each resizing.
     """
     (x,) = check.images(x=x, min_side=SIDE, keep_uint8=True)
     return scores(x, official())

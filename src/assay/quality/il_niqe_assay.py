@@ -39,6 +39,7 @@ def il_niqe_assay(x: Tensor) -> Tensor:
     x: N×C×H×W, sRGB; uint8, or float in [0, 1]. Statistics, size and direction are those of il_niqe. The numbers are not:
     165 other photographs, and their less sharp blocks too; it minds noise more and blur less.
     Returns N distances, lower is better.  Raises BadInput, and CannotAssess with fewer than two textured blocks of 6×6.
+    Not differentiable: shapes of distributions are looked up, and 8-bit pixels are rounded after each resizing.
     """
     (x,) = check.images(x=x, min_side=SIDE, keep_uint8=True)
     return scores(x, model())
