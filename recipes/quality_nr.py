@@ -10,6 +10,9 @@ arXiv:2005.13983); two crops of one picture must agree; locally damaged pictures
 what the bank applied. Changes of light and colour are named but never scored: how a scene was meant to look, no picture tells,
 and a judge that guesses takes a dark film for a damaged one. Seven kinds of damage and a fifth of the photographs are never
 seen (quality_nr_data.HELD_OUT, part).
+
+The shipped weights took 4257 steps in 40 minutes of one core while light and colour were still scored, then 1730 steps in 13
+minutes as it stands here, with `--start-from`.
 """
 
 from __future__ import annotations
