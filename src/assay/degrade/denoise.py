@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, conv_transpose2d
 
 from assay.catalog import carded
+from assay.ops.dct import filters
 from assay.ops.degrading import closed, mirrored, opened, within
 from assay.types import AlterCard
 
@@ -49,17 +48,9 @@ def denoise(x: Tensor, *, sigma: float = 15.0) -> Tensor:
 
 def _shrunk(plane: Tensor, least: float) -> Tensor:
     """Every block without its small coefficients; what blocks say of one pixel, averaged."""
-    bank = dct_bank().to(plane)
+    bank = filters(SIDE).to(plane)
     found = conv2d(plane, bank, stride=STEP)
     keep = found.abs() >= least
     keep[:, 0] = True  # the mean always stays
     votes = conv_transpose2d(torch.ones_like(found[:, :1]), torch.ones_like(bank[:1]), stride=STEP)
     return conv_transpose2d(found * keep, bank, stride=STEP) / votes
-
-
-@cache
-def dct_bank() -> Tensor:
-    """The 64 orthonormal 8×8 filters, 64×1×8×8; the constant one first."""
-    k = torch.arange(SIDE, dtype=torch.float64)
-    rows = torch.cos((2 * k[None] + 1) * k[:, None] * torch.pi / (2 * SIDE)) * torch.where(k == 0, 1 / SIDE, 2 / SIDE)[:, None].sqrt()
-    return torch.einsum("ui,vj->uvij", rows, rows).reshape(SIDE * SIDE, 1, SIDE, SIDE).float()

@@ -14,6 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, pad, relu
 
+from assay.ops.dct import filters
+from assay.ops.filters import gaussian, windowed
+
 KINDS = (  # the families of damage that the net tells apart, as a person calls them
     "blur",
     "motion blur",
@@ -86,9 +89,6 @@ def bands(y: Tensor, cell: int) -> Tensor:
 @cache
 def dct_bank() -> tuple[Tensor, Tensor, Tensor]:
     """The 64 orthonormal filters; which two make one of 35 bands (u, v and v, u); which bands make one of 10 rings."""
-    k = torch.arange(8, dtype=torch.float64)
-    rows = torch.cos((2 * k[None] + 1) * k[:, None] * torch.pi / 16) * torch.where(k == 0, 0.125, 0.25)[:, None].sqrt()
-    basis = torch.einsum("ui,vj->uvij", rows, rows).reshape(64, 1, 8, 8)
     names = [(u, v) for u in range(8) for v in range(u, 8) if v]
     pairs = torch.zeros(35, 64)
     rings = torch.zeros(10, 35)
@@ -97,7 +97,7 @@ def dct_bank() -> tuple[Tensor, Tensor, Tensor]:
         pairs[i, 8 * v + u] += 0.5
         rings[min(9, round((u * u + v * v) ** 0.5) - 1), i] = 1
     rings /= rings.sum(1, keepdim=True)
-    return basis.float(), pairs[:, :, None, None], rings[:, :, None, None]
+    return filters(8), pairs[:, :, None, None], rings[:, :, None, None]
 
 
 def texture(y: Tensor, cell: int) -> Tensor:
@@ -171,10 +171,7 @@ def grid(y: Tensor) -> Tensor:
 
 def smooth(x: Tensor) -> Tensor:
     """Gaussian means over 7×7, as NIQE takes them; the border is mirrored."""
-    taps = torch.exp(-(torch.arange(7, dtype=x.dtype, device=x.device) - 3).square() / (2 * (7 / 6) ** 2))
-    taps, n = taps / taps.sum(), x.shape[1]
-    wide = pad(x, (3, 3, 3, 3), mode="reflect")
-    return conv2d(conv2d(wide, taps.expand(n, 1, 1, 7), groups=n), taps[:, None].expand(n, 1, 7, 1), groups=n)
+    return windowed(pad(x, (3, 3, 3, 3), mode="reflect"), gaussian(7, 7 / 6))
 
 
 def neighbours(x: Tensor) -> tuple[Tensor, Tensor]:

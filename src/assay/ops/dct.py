@@ -27,6 +27,13 @@ def matrix(n: int = 8) -> Tensor:
     return d
 
 
+@cache
+def filters(n: int = 8) -> Tensor:
+    """The n² two-dimensional basis functions as filters for conv2d, n²×1×n×n; the constant one first."""
+    rows = matrix(n)
+    return torch.einsum("ui,vj->uvij", rows, rows).reshape(n * n, 1, n, n)
+
+
 def block_dct(x: Tensor) -> Tensor:
     """The orthonormal 8×8 DCT of every whole block of an …×H×W picture: …×⌊H/8⌋×⌊W/8⌋×8×8, vertical frequency first."""
     d = matrix().to(x)
