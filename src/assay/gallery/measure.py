@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from assay.catalog import Carded, get, index
+from assay.runner import TOO_SLOW
 from assay.types import AlterCard, AssayError, ScoreCard
 
 Values: TypeAlias = list["float | None"]
@@ -35,8 +36,10 @@ def degradations() -> dict[str, AlterCard]:
 
 
 def metrics() -> dict[str, ScoreCard]:
-    """Every score of one image, with or without a reference, that needs no file to be fetched; those with one first."""
-    named = {n: c for n in index() if isinstance(c := _card(n, "score"), ScoreCard) and not any(w.url for w in c.weights)}
+    """Every score of one image, with or without a reference, that needs no file to be fetched and no patience; those with one first."""
+    named = {
+        n: c for n in index() if n not in TOO_SLOW and isinstance(c := _card(n, "score"), ScoreCard) and not any(w.url for w in c.weights)
+    }
     pairs = {n: c for n, c in named.items() if c.takes == ("image", "reference")}
     return pairs | {n: c for n, c in named.items() if c.takes == ("image",)}
 
