@@ -162,6 +162,31 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Face:
+    """One face in a picture; coordinates are pixels of the upright picture, (0, 0) the outer corner of the first pixel.
+
+    box: left, top, right, bottom; may reach outside the picture.
+    points: x, y of the eye on the left of the picture, the eye on its right, the tip of the nose, and the corners of the mouth
+        on the left and on the right.
+    """
+
+    box: tuple[float, float, float, float]
+    points: tuple[tuple[float, float], ...]
+    confidence: float  # of the detector, 0 to 1
+
+    @property
+    def size(self) -> float:
+        """The shorter side of the box in pixels."""
+        return min(self.box[2] - self.box[0], self.box[3] - self.box[1])
+
+    @property
+    def eye_distance(self) -> float:
+        """From pupil to pupil in pixels."""
+        (ax, ay), (bx, by) = self.points[:2]
+        return float(((ax - bx) ** 2 + (ay - by) ** 2) ** 0.5)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """A finding beside its card. Only the runner makes one."""
 
