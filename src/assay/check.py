@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from assay.types import BadInput
+from assay.types import BadInput, Face
 
 SLACK = 1e-4  # how far outside [0, 1] rounding may carry a float image
 
@@ -73,3 +75,18 @@ def _advice(t: Tensor) -> str:
     if t.ndim == 4 and t.shape[-1] in (1, 3):
         return " It looks like N×H×W×C: use x.permute(0, 3, 1, 2)."
     return " Drop the alpha channel." if t.ndim == 4 and t.shape[1] == 4 else ""
+
+
+def faces(image: Tensor, found: Sequence[Face]) -> Tensor:
+    """Check one picture and the faces in it: C×H×W, uint8 or float in [0, 1], C 1 or 3 → 3×H×W float32 (float64 stays).
+
+    Raises BadInput: what came, what was wanted, what to do.
+    """
+    if isinstance(image, Tensor) and image.ndim == 4 and len(image) == 1:
+        image = image[0]
+    if not isinstance(image, Tensor) or image.ndim != 3:
+        raise BadInput("a face is judged in one picture: a C×H×W torch.Tensor, with the list of its faces (assay.find_faces gives it).")
+    for face in found:
+        if not isinstance(face, Face) or len(face.points) != 5:
+            raise BadInput("faces must be a list of assay.Face, each with five points; assay.find_faces(image) gives it.")
+    return images(image=image[None])[0][0].expand(3, -1, -1)
