@@ -96,7 +96,7 @@ def test_rows_fit_their_schema(item, broken):
         lambda r: r.update(took=1.5),
         lambda r: r.pop("verdicts"),
         lambda r: r.update(sha256="ABC"),
-        lambda r: r.update(faces=[{}]),
+        lambda r: r.update(faces=[{"box": [0, 0, 1, 1]}]),
         lambda r: r["media"].update(width=0),
         lambda r: r["media"].update(kind="clip"),
         lambda r: r["results"][0].update(value=None),

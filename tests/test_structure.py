@@ -13,7 +13,7 @@ from assay.catalog import index, scan
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src/assay"
-ALGORITHMS = ("quality", "authenticity", "degrade")
+ALGORITHMS = ("quality", "face", "authenticity", "degrade")
 BELOW = {  # each room, and all it may import
     "types": (),
     "catalog": ("types",),
@@ -23,6 +23,7 @@ BELOW = {  # each room, and all it may import
     "weights": ("types",),
     "nets": ("types", "check", "ops", "weights"),
     "quality": ("types", "check", "catalog", "ops", "nets", "weights"),
+    "face": ("types", "check", "catalog", "ops", "nets", "weights"),
     "authenticity": ("types", "check", "catalog", "ops", "weights"),
     "degrade": ("types", "check", "catalog", "ops"),
     "io": ("types",),
@@ -32,11 +33,13 @@ BELOW = {  # each room, and all it may import
     "people": ("types", "tasks", "nets", "ops", "words"),
     "runner": ("types", "check", "catalog", "io", "ops", "people", "tasks", "verdict", "words"),
     "description": ("types", "catalog", "io", "runner", "tasks", "words"),
+    "choose": ("types", "check", "nets", "ops", "runner"),
+    "cli_faces": ("choose", "io", "report"),
     "report": ("types", "catalog", "tasks", "io"),
     "demo": ("types", "degrade"),
     "docs": ("catalog",),
     "gallery": ("types", "catalog", "demo", "report", "tasks", "io"),
-    "cli": ("demo", "description", "gallery", "types", "catalog", "runner", "report", "tasks", "io", "kernels", "weights"),
+    "cli": ("cli_faces", "demo", "description", "gallery", "types", "catalog", "runner", "report", "tasks", "io", "kernels", "weights"),
 }
 
 

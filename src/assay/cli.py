@@ -13,6 +13,7 @@ from click.exceptions import Exit
 
 from assay import __version__
 from assay.catalog import ROOMS, index
+from assay.cli_faces import faces
 from assay.types import AssayError, BadInput
 
 FAILED, INTERRUPTED = 1, 130
@@ -309,6 +310,8 @@ def gallery(photos: tuple[Path, ...], output: Path, side: int) -> None:
         write(output, photos, side=side, begin=lambda n: progress.update(bar, total=n), tick=lambda: progress.advance(bar))
     click.echo(f"The gallery: {output.resolve()}")
 
+
+main.add_command(faces)
 
 if __name__ == "__main__":
     sys.exit(main())

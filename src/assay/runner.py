@@ -20,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from assay import verdict
+from assay import people, verdict
 from assay.catalog import index, map_of
 from assay.io.decode import from_array, read
 from assay.ops.shared import remembering
-from assay.tasks import Algorithm, Task, offline, task, tasks, to_result
+from assay.tasks import Algorithm, Task, failure, offline, task, tasks, to_result
 from assay.types import (
     AssayError,
     BadInput,
@@ -133,33 +133,61 @@ def _job(files: list[Source | Pair], options: _Options) -> list[Item]:
                 item = replace(item, sha256=picture.sha256, media=picture.media, picture=picture if options.keep_pictures else None)
             if saved is None:
                 loaded.append((place, picture, _reference(ref, options)))
+        except _ReferenceError as error:
+            item = replace(item, errors=(failure("reference", error.cause),))
         except Exception as error:
-            item = replace(item, errors=(failure("reference" if isinstance(error, _ReferenceError) else "read", error),))
+            item = replace(item, errors=(failure("read", error),))
         items.append(item)
     for group in _same_shape(loaded):
         pictures, references = [p for _, p, _ in group], [r for _, _, r in group]
         with remembering():
-            columns = [_answers(t, pictures, references, options) for t in options.tasks]
-        for (place, x, ref), answers in zip(group, zip(*columns, strict=True), strict=True):
-            items[place] = _item(items[place], answers, options, x, ref)
+            columns = [_answers(t, pictures, references, options) for t in options.tasks if not _of_faces(t)]
+            for k, (place, x, ref) in enumerate(group):
+                items[place] = _item(_people(items[place], x, options), [column[k] for column in columns], options, x, ref)
     return items
 
 
-def _item(item: Item, answers: Iterable[Result | Failure], options: _Options, x: Picture, ref: Picture | None) -> Item:
-    answers = tuple(answers)
-    results = tuple(a for a in answers if isinstance(a, Result))
+def _of_faces(t: Task) -> bool:
+    return t.fn.card.takes == ("face",)
+
+
+def _people(item: Item, x: Picture, options: _Options) -> Item:
+    """The item with its faces. Where no verdict is asked for, what is said of the largest face stands for the picture too."""
+    wanted = [t for t in options.tasks if _of_faces(t)]
+    if not wanted:
+        return item
+    try:
+        faces = people.judge(x, wanted, device=options.device)
+    except Exception as error:
+        return replace(item, errors=(*item.errors, failure("faces", error)))
+    if options.verdicts:
+        return replace(item, faces=faces)
+    if not faces:
+        return replace(item, errors=(*item.errors, *(Failure(t.name, people.NOBODY, "CannotAssess") for t in wanted)))
+    return replace(item, faces=faces, results=faces[0].results, errors=(*item.errors, *faces[0].errors))
+
+
+def _item(item: Item, answers: Sequence[Result | Failure], options: _Options, x: Picture, ref: Picture | None) -> Item:
+    found = tuple(a for a in answers if isinstance(a, Result))
     errors = tuple(a for a in answers if isinstance(a, Failure))
-    item = replace(item, results=results, errors=(*item.errors, *errors))
+    item = replace(item, results=_in_order((*found, *item.results), options.tasks), errors=(*item.errors, *errors))
     if not options.verdicts:
         return item
     silent = tuple(e for e in errors if e.kind == "CannotAssess" and "file" in _takes(e.what))
+    nobody = tuple(e for e in errors if e.kind == "CannotAssess" and e.what == "faces")  # most pictures show no face
     item = replace(
         item,
-        errors=tuple(e for e in item.errors if e not in silent),
-        quality=verdict.quality(results),
-        origin=verdict.origin(results, tuple(e.says for e in silent)),
+        errors=tuple(e for e in item.errors if e not in (*silent, *nobody)),
+        quality=verdict.quality(found),
+        origin=verdict.origin(found, tuple(e.says for e in silent)),
     )
     return replace(item, description=tell(item, lambda result: _map(result, x, ref, options)))
+
+
+def _in_order(results: Iterable[Result], tasks: Sequence[Task]) -> tuple[Result, ...]:
+    """Results as the algorithms were named."""
+    place = {t.name: k for k, t in enumerate(tasks)}
+    return tuple(sorted(results, key=lambda r: place[r.name]))
 
 
 def _map(result: Result, x: Picture, ref: Picture | None, options: _Options) -> Tensor | None:
@@ -178,6 +206,9 @@ def _takes(name: str) -> Sequence[str]:
 class _ReferenceError(Exception):
     """Carries a reference's failure, so that the row says which of the two files was at fault."""
 
+    def __init__(self, cause: AssayError) -> None:
+        self.cause = cause
+
 
 def _reference(ref: Source | BadInput | None, options: _Options) -> Picture | None:
     if ref is None:
@@ -187,15 +218,7 @@ def _reference(ref: Source | BadInput | None, options: _Options) -> Picture | No
             raise ref
         return _picture(ref, **options.decoding)
     except AssayError as error:
-        raise _ReferenceError from error
-
-
-def failure(what: str, error: BaseException) -> Failure:
-    """An exception as a row's sentence. One that we did not raise on purpose says so."""
-    if isinstance(error, _ReferenceError) and error.__cause__ is not None:
-        error = error.__cause__
-    kind = type(error).__name__
-    return Failure(what, str(error) if isinstance(error, AssayError) else f"unexpected {kind}: {error}", kind)
+        raise _ReferenceError(error) from error
 
 
 def _sha256(source: Source | BadInput | None) -> str:
@@ -244,6 +267,8 @@ def _answers(t: Task, x: list[Picture], refs: list[Picture | None], options: _Op
 
 def _apply(t: Task, x: list[Picture], refs: list[Picture | None], *, maps: bool, device: str) -> list[Result]:
     card = t.fn.card
+    if card.takes == ("face",):
+        return [people.largest(t, p, device=device) for p in x]
     if card.takes == ("file",):
         return [to_result(t, t.fn(p, **t.knobs)) for p in x]
     if card.takes not in (("image",), ("image", "reference")):

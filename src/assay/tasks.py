@@ -9,7 +9,7 @@ from math import isnan
 from typing import Any, TypeAlias
 
 from assay.catalog import Carded, get, index, nearest
-from assay.types import AlterCard, BadInput, CannotAssess, Card, Finding, Result, ScoreCard
+from assay.types import AlterCard, AssayError, BadInput, CannotAssess, Card, Failure, Finding, Result, ScoreCard
 
 Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
 
@@ -96,7 +96,7 @@ def offline() -> tuple[str, ...]:
         name
         for name, row in index().items()
         if row["answers"] in ("score", "evidence")
-        and row["takes"] in (["image"], ["file"])
+        and row["takes"] in (["image"], ["file"], ["face"])
         and not any(w["url"] for w in row["weights"])
         and name not in TOO_SLOW
     )
@@ -109,3 +109,9 @@ def to_result(t: Task, found: Finding) -> Result:
     if value is None and isinstance(t.fn.card, ScoreCard):
         raise CannotAssess(f"{t.name} gave no score.")
     return Result(t.fn.card, value, t.knobs, found.interval, found.evidence, found.data, found.map, found.map_says)
+
+
+def failure(what: str, error: BaseException) -> Failure:
+    """An exception as a row's sentence. One that we did not raise on purpose says so."""
+    kind = type(error).__name__
+    return Failure(what, str(error) if isinstance(error, AssayError) else f"unexpected {kind}: {error}", kind)

@@ -230,6 +230,20 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceItem:
+    """All that is known about one face of a picture.
+
+    results: one for each algorithm that answered; errors: one for each that could not.
+    advice: what to change when the picture is taken again, the most pressing first.
+    """
+
+    face: Face
+    results: tuple[Result, ...] = ()
+    errors: tuple[Failure, ...] = ()
+    advice: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class QualityVerdict:
     """How good the picture is, 0..100 (100 is best), with an interval and what pulls it down, strongest first."""
 
@@ -307,6 +321,7 @@ class Item:
     reference: str = ""  # path of the reference image; "" means none
     reference_sha256: str = ""
     results: tuple[Result, ...] = ()
+    faces: tuple[FaceItem, ...] = ()  # the largest first; empty too where nobody asked for faces
     quality: QualityVerdict | None = None
     origin: OriginVerdict | None = None
     description: Description | None = None

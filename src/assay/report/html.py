@@ -43,9 +43,8 @@ class HtmlReport:
     def add(self, item: Item, told: Row | None = None) -> None:
         """told: the item's row, where it is known already."""
         told = told or row(item)
-        self._names |= {
-            r["name"]: index().get(base(r["name"]), {}).get("says", "") for r in told["results"] if r["name"] not in self._names
-        }
+        spoken = [*told["results"], *(r for face in told["faces"] for r in face["results"])]
+        self._names |= {r["name"]: index().get(base(r["name"]), {}).get("says", "") for r in spoken if r["name"] not in self._names}
         full: Row = {"row": told, "photo": None, "maps": []}
         card = _card(told)
         if (decoded := _picture(item)) is not None:

@@ -63,6 +63,7 @@ function viewer(full, name) {
     stage.replaceChildren(image);
     read.replaceChildren();
     if (!map) return;
+    if (map.faces) return void stage.append(boxes(map.faces, full.row.media));
     const over = h(`img.over${Math.max(...map.size) < 200 ? ".coarse" : ""}`, { src: map.image, alt: `${map.name}: ${map.says}` });
     const slider = h("input", { type: "range", min: 0, max: 100, value: 75, "aria-label": "How much of the map to show", oninput: () => { over.style.opacity = slider.value / 100; } });
     over.style.opacity = 0.75;
@@ -71,13 +72,45 @@ function viewer(full, name) {
     if (map.ends) read.append(h(".legend", {}, map.ends[0], h("i"), map.ends[1]));
     read.append(h("label.mix", {}, "photo", slider, "map"));
   };
-  for (const map of [null, ...full.maps]) {
+  const people = { name: "Faces", faces: full.row.faces || [] }, layers = [null, ...(people.faces.length ? [people] : []), ...full.maps];
+  for (const map of layers) {
     const button = h("button", { type: "button", onclick: () => show(map, button) }, map ? map.name : "Photo");
     chips.append(button);
   }
-  const asked = full.maps.findIndex((m) => m.name === state().get("map"));
-  show(full.maps[asked], chips.children[asked + 1]);
+  const asked = layers.findIndex((m) => m && m.name === state().get("map")), first = asked > 0 ? asked : people.faces.length ? 1 : 0;
+  show(layers[first], chips.children[first]);
   return h("section.panel.viewer", {}, stage, full.maps.length > 0 && chips, read);
+}
+
+/* Boxes, points and numbers over the photograph, in the upright picture's pixels. */
+function boxes(faces, media) {
+  const [w, t] = media.orientation > 4 ? [media.height, media.width] : [media.width, media.height], unit = Math.max(w, t) / 100;
+  return s("svg.boxes", { viewBox: `0 0 ${w} ${t}`, "aria-hidden": "true" }, faces.map((f, n) => {
+    const [left, top, right, bottom] = f.box;
+    return s("g", {}, s("rect.under", { x: left, y: top, width: right - left, height: bottom - top, rx: unit }), s("rect", { x: left, y: top, width: right - left, height: bottom - top, rx: unit }),
+      f.points.map(([x, y]) => s("circle", { cx: x, cy: y, r: Math.max(unit * 0.35, (right - left) / 60) })),
+      faces.length > 1 && s("text", { x: left + unit, y: Math.max(top - unit * 0.8, unit * 3), "font-size": unit * 3 }, String(n + 1)));
+  }));
+}
+
+const HEADLINES = { "fiqa-assay": "to people", "vit-fiqa-assay": "to a matcher" };
+
+function peoplePanel(faces) {
+  if (!faces.length) return null;
+  return panel(plural(faces.length, "face"), faces.slice(0, 12).map((f, n) => {
+    const scores = f.results.filter((r) => r.scale), told = scores.filter((r) => r.name in HEADLINES), rest = scores.filter((r) => !(r.name in HEADLINES)).sort((a, b) => a.good - b.good);
+    return h(".face", {}, h("h3", {}, faces.length > 1 ? `Face ${n + 1} ` : "", h("small", {}, `${Math.round(f.box[2] - f.box[0])} × ${Math.round(f.box[3] - f.box[1])} pixels, eyes ${Math.round(f.eye_distance)} apart`)),
+      told.map((r) => meter(r, HEADLINES[r.name])),
+      f.advice.length > 0 && h("ul.reasons", {}, f.advice.map((t) => h("li", {}, t))),
+      scores.length > 0 && h("details", {}, h("summary", {}, "All measures of this face"), rest.map((r) => meter(r)),
+        f.errors.length > 0 && h("p.soft", {}, f.errors.map((e) => `${e.what}: ${unseen(e.says)}`).join(" "))));
+  }), faces.length > 12 && h("p.soft", {}, `and ${faces.length - 12} more`));
+}
+
+function meter(r, to) {
+  const raw = r.data.raw === undefined ? "" : `${figure(r.data.raw)}${r.data.unit ? ` ${r.data.unit}` : ""}`;
+  return h(".meter", { title: says(r.name) }, h("span", {}, r.name.replaceAll("_", " "), to && h("small", {}, ` ${to}`)), h("small", {}, raw),
+    s("svg.mini", { viewBox: "0 0 100 5", preserveAspectRatio: "none", "aria-hidden": "true" }, s("rect.track", { width: 100, height: 5, rx: 2.5 }), s("rect.done", { width: Math.max(2, 100 * r.good), height: 5, rx: 2.5 })), h("b", {}, figure(Number(r.value).toPrecision(3))));
 }
 
 function range(good, usual) {
@@ -149,7 +182,7 @@ function story(n) {
   const errors = row.errors.length > 0 && h("section.panel.warn", {}, h("h2", {}, "Could not be done"), h("ul", {}, row.errors.map((e) => h("li", {}, h("b", {}, e.what), ` – ${unseen(e.says)}`))));
   const told = row.description || [], brief = told.filter((t) => t.brief).map((t) => t.says).join(" ");
   const left = [full.photo ? viewer(full, name) : missing, words(told, scores), scores.length > 0 && measures(scores)].filter(Boolean);
-  const right = [quality && qualityPanel(quality), origin && originPanel(origin), errors, methods(row), (m || row.sha256) && fileFacts(row, full)].filter(Boolean);
+  const right = [quality && qualityPanel(quality), peoplePanel(row.faces || []), origin && originPanel(origin), errors, methods(row), (m || row.sha256) && fileFacts(row, full)].filter(Boolean);
   return [h("h1", {}, name), h("p.lead", {}, [folder, facts].filter(Boolean).join(" · ")), brief && h("p.brief", {}, brief),
     h(`.story${left.length ? "" : ".alone"}`, {}, left.length > 0 && h(".stack.first", {}, left), h(".stack", {}, right))];
 }

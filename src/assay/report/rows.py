@@ -9,7 +9,7 @@ from math import isinf, isnan
 from typing import Any
 
 from assay import __version__
-from assay.types import Evidence, Item, Media, OriginVerdict, QualityVerdict, Result, ScoreCard, Statement
+from assay.types import Evidence, FaceItem, Failure, Item, Media, OriginVerdict, QualityVerdict, Result, ScoreCard, Statement
 
 SCHEMA = "assay/1"
 DIGITS = 6  # float32 carries seven; the last one depends on the order of a sum, so it is not written
@@ -32,13 +32,13 @@ def row(item: Item, *, key: str = "") -> Row:
         "media": _media(item.media) if item.media else None,
         "reference": item.reference or None,
         "results": [_result(r) for r in item.results],
-        "faces": [],
+        "faces": [_face(f) for f in item.faces],
         "verdicts": {
             "quality": _quality(item.quality) if item.quality else None,
             "origin": _origin(item.origin) if item.origin else None,
         },
         "description": [statement(s) for s in item.description.statements] if item.description else [],
-        "errors": [{"what": e.what, "says": e.says, "kind": e.kind} for e in item.errors],
+        "errors": [_failure(e) for e in item.errors],
     }
 
 
@@ -121,6 +121,24 @@ def _result(result: Result) -> Row:
         "evidence": [_evidence(e) for e in result.evidence],
         "data": _data(result.data),
     }
+
+
+def _face(item: FaceItem) -> Row:
+    """Where one face is, and what was said of it."""
+    face = item.face
+    return {
+        "box": _numbers(face.box),
+        "points": [_numbers(p) for p in face.points],
+        "confidence": _number(face.confidence),
+        "eye_distance": _number(face.eye_distance),
+        "results": [_result(r) for r in item.results],
+        "advice": list(item.advice),
+        "errors": [_failure(e) for e in item.errors],
+    }
+
+
+def _failure(e: Failure) -> Row:
+    return {"what": e.what, "says": e.says, "kind": e.kind}
 
 
 def _evidence(e: Evidence) -> Row:

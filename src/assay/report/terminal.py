@@ -26,6 +26,9 @@ NARROW = 76  # columns; below this the tables drop what can be spared
 WORST = 5  # items named in the summary
 ERRORS = 3  # told per line of a table; the other outputs have all
 BAR = 10  # characters
+FACES = 4  # told in an item's story; the other outputs have all
+HEADLINES = ("fiqa-assay", "vit-fiqa-assay")  # how good a face is to people, and to a matcher
+LOW = 0.5  # of its usual range: below this a measure of a face is worth naming
 MARKS = {"camera original": "●", "edited": "◆", "generated": "▲", "inconclusive": "○"}
 
 
@@ -48,6 +51,8 @@ def story(row: Row, console: Console) -> None:
     told = {e["says"] for e in origin["evidence"]} if origin else set()
     more = [(r["name"], [e for e in r["evidence"] if e["says"] not in told]) for r in row["results"]]
     blocks += [Group(Text(name, "bold"), *(_evidence(e) for e in found)) for name, found in more if found]
+    if row.get("faces"):
+        blocks.append(Group(*_faces(row["faces"], console)))
     if row["errors"]:
         blocks.append(Group(Text("Could not be done", "bold"), *(_error(e) for e in row["errors"])))
     for block in blocks:
@@ -235,6 +240,28 @@ def _origin(origin: Row) -> list[RenderableType]:
             out += [Text(title), *(_evidence(e, sure=title in ("For", "Worth knowing")) for e in found)]
     if origin["unavailable"]:
         out += [Text("Could not be asked"), *(_hanging(Text(printable(says), "dim"), "-") for says in origin["unavailable"])]
+    return out
+
+
+def _faces(faces: list[Row], console: Console) -> list[RenderableType]:
+    """The largest faces: where they are, what the first judges say, what to change, and what lies lowest."""
+    out: list[RenderableType] = []
+    for number, face in enumerate(faces[:FACES], 1):
+        left, top, right, bottom = (round(v) for v in face["box"])
+        head = Text(f"Face {number}", "bold")
+        head.append(f"  {right - left}×{bottom - top} pixels at {left}, {top}; eyes {face['eye_distance']:.0f} pixels apart", "dim")
+        out += [Text(), head] if out else [head]
+        scores = [r for r in face["results"] if r["value"] is not None]
+        told = [r for r in scores if r["name"] in HEADLINES]
+        low = sorted((r for r in scores if r not in told and r["good"] < LOW), key=lambda r: r["good"])
+        if told or low:
+            out.append(_scores([*told, *low[:WORST]], console))
+        out += [_hanging(Text(printable(says)), "→") for says in face["advice"]]
+        if face["errors"]:
+            lost = ", ".join(e["what"] for e in face["errors"])
+            out.append(Text(f"not answered: {printable(lost)}", "dim"))
+    if more := len(faces) - FACES:
+        out += [Text(), Text(f"and {more} more", "dim")] if more > 0 else []
     return out
 
 
