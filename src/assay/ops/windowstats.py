@@ -35,15 +35,20 @@ def box_sums(x: Tensor, side: int) -> Tensor:
 
 def magnitude_moments(z: Tensor) -> Moments:
     """The moments of |z| in every window of complex N×H×W; each N×⌊(H-12)/4⌋×⌊(W-12)/4⌋."""
+    mean, m2, m3, m4 = _moments(z).unbind(1)
+    return mean, m2, m3, m4
+
+
+def _moments(z: Tensor) -> Tensor:
+    """The same as N×4×h×w."""
     if kernels.can(z, dtypes=(torch.complex64,)):
-        mean, m2, m3, m4 = _kernel(z).unbind(1)
-        return mean, m2, m3, m4
-    return window_moments(blocks(z.abs()), SIDE // STEP)
+        return _kernel(z)
+    return torch.stack(window_moments(blocks(z.abs()), SIDE // STEP), 1)
 
 
 def changes(waves: Iterable[Tensor]) -> Tensor:
     """|Δ deviation| + 2 |Δ skew| + |Δ kurtosis| of the magnitudes of two complex N×H×W in every window, N×h×w."""
-    old, new = (torch.stack(magnitude_moments(z), 1) for z in waves)  # one after the other: the waves may be large
+    old, new = (_moments(z) for z in waves)  # one after the other: the waves may be large
     if not kernels.can(old, new, dtypes=(torch.float32,)):
         deviation, skew, kurtosis = ((p - q).abs() for p, q in zip(_statistics(old), _statistics(new), strict=True))
         return torch.as_tensor(deviation + 2 * skew + kurtosis)

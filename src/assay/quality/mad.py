@@ -11,6 +11,7 @@ from torch import Tensor
 from assay import check
 from assay.catalog import carded
 from assay.ops.colourspaces import power
+from assay.ops.fourier import spectrum
 from assay.ops.gradients import root
 from assay.ops.loggabor import responses
 from assay.ops.luma import levels
@@ -145,7 +146,7 @@ def _csf(down: Tensor, right: Tensor) -> Tensor:
 
 def _appearance(x: Tensor, ref: Tensor) -> Tensor:
     """How much local statistics of log-Gabor responses have changed, squared."""
-    spectra = torch.fft.fft2(ref), torch.fft.fft2(x)
+    spectra = spectrum(ref), spectrum(x)
     change = torch.zeros((), dtype=x.dtype, device=x.device)
     for scale, waves in responses(spectra):
         change = change + SCALE_WEIGHTS[scale] * changes(waves)
