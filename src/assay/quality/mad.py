@@ -96,11 +96,11 @@ def _visible(x: Tensor, ref: Tensor) -> Tensor:
     filters = _sensitivity(ref)
     bright = _as_seen(ref, filters)
     error = _as_seen(x, filters) - bright
-    parts = blocks(bright)
+    parts = blocks(bright, 2)
     mean = window_moments(parts, 4)[0]
     seen = mean >= DARK
     mean = torch.where(seen, mean, 1)
-    contrast = root(window_moments(blocks(error), 4)[1].mul(256 / 255)) / mean  # sample deviations, as in ical_std.c
+    contrast = root(window_moments(blocks(error, 2), 4)[1].mul(256 / 255)) / mean  # sample deviations, as in ical_std.c
     masking = (_quietest(parts, mean) / mean).clamp(min=exp(THRESHOLD))
     seen = seen & (contrast > masking)
     mask = torch.where(seen, torch.where(seen, contrast, 1).log() - masking.log(), 0)
