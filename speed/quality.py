@@ -32,7 +32,7 @@ a, b = (torch.from_numpy(np.ascontiguousarray(t.transpose(2, 0, 1)))[None] for t
 FLOATS = "a, b = a / 255, b / 255\ntorch.set_grad_enabled(False)\n"
 OPENCV = "import cv2\ncv2.setNumThreads({threads})\nx, ref = x[..., ::-1].copy(), ref[..., ::-1].copy()\n"
 SIZES = {"512x512": ((1, 1, 1), 512, 512), "3840x2160": ((5, 8, 1), 2160, 3840)}
-PSNR_LIMIT = "the two pictures, 1.57 MB at 512x512, are read once, as OpenCV reads them; the rest is Python's: checks, a call, a result tensor"
+PSNR_LIMIT = "the two pictures, 1.57 MB at 512x512, are read once, as by OpenCV; the rest is Python's: checks, call, result"
 VSI_LIMIT = (
     "saliency is found on 256x256 whatever the size: 8 complex FFTs of 65536 numbers, 393216 powers 2.4 and as many cube roots "
     "for Lab, and six resizings"
