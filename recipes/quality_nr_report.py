@@ -3,8 +3,9 @@
     python recipes/quality_nr_report.py BANK [--rated DATA/manifest.csv] --out docs/assay-q.json [--judges assay-q,niqe-assay,…]
 
 On photographs held out of training (quality_nr_data.part), with damage known and damage held out: how often the order of two
-levels of one damage, and of two damages of one photograph, is right; rank correlation with the full-reference consensus; which kind of damage is named first; how well
-a damaged rectangle is found. On rated pictures: rank correlation with people. All intervals: 95 %, bootstrap over photographs.
+levels of one damage, and of two damages of one photograph, is right; rank correlation with the full-reference consensus; which
+kind of damage is named first; how well a damaged rectangle is found. On rated pictures: rank correlation with people. All
+intervals: 95 %, bootstrap over photographs.
 """
 
 from __future__ import annotations
@@ -282,15 +283,9 @@ def page(told: Row) -> str:
     rated_by = {j: {s: v.get(j) for s, v in people.items()} for j in judges}
     out = ["# What `assay-q` is worth", "", "Written by `recipes/quality_nr_report.py`; in brackets 95 % intervals over photographs.", ""]
     out += [f"## Damage to {bank['photographs']} photographs that it was not trained on, {bank['pictures']} pictures", ""]
-    out += [
-        "Order: the share of pairs of levels of one damage that are put in the right order; over types: of pairs of different damages",
-        "",
-    ]
-    out[-1:] = [
-        "of one photograph, of which the consensus says that they are 10 points or more apart. Consensus: rank correlation with five",
-        "",
-    ]
-    out[-1:] = ["full-reference metrics. Changes of light and colour are named, never scored, and are left out of both.", ""]
+    out += ["Order: the share of pairs of levels of one damage that are put in the right order; over types: of pairs of different"]
+    out += ["damages of one photograph that the consensus holds 10 points or more apart. Consensus: rank correlation with five"]
+    out += ["full-reference metrics. Changes of light and colour are named, never scored, and are left out of both.", ""]
     out += table(judges, [c for c in next(iter(judges.values())) if c != "answers"])
     out += ["", "## People", "", "Rank correlation with mean opinions, none of which was used in training.", ""]
     out += table(rated_by, list(people))
