@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -56,7 +58,7 @@ def test_the_order_of_rows_says_nothing(world):
 def by_hand(s, q, threshold, limit):
     """The definition, one fraction after another."""
     area, levels = 0.0, [*sorted(set(q)), np.inf]
-    for low, high in zip(levels, levels[1:], strict=False):
+    for low, high in pairwise(levels):
         left, gone = s[q >= low], (q < low).mean()
         area += (left < threshold).mean() * (min(limit, (q < high).mean()) - min(limit, gone))
     return area
