@@ -150,7 +150,7 @@ def test_by_resolution(opinions):
 
 def test_the_split_is_that_of_scikit_learn():
     train, held = split([str(i) for i in range(11)])
-    assert held == ["5", "0", "9"]  # sklearn 1.6.1: train_test_split(np.arange(11), train_size=.8, random_state=42)
+    assert held == ["5", "0", "9"]  # scikit-learn 1.9.1: train_test_split(np.arange(11), train_size=.8, random_state=42)
     assert sorted(train + held, key=int) == [str(i) for i in range(11)]
     assert len(split(["x"] * 27686)[0]) == 22148
 

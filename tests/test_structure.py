@@ -34,7 +34,7 @@ BELOW = {  # each room, and all it may import
     "demo": ("types", "degrade"),
     "docs": ("catalog",),
     "gallery": ("types", "catalog", "demo", "report", "runner", "io"),
-    "bench": ("types", "check", "ops"),
+    "bench": ("types", "io"),
     "cli": ("demo", "description", "gallery", "types", "catalog", "runner", "report", "io", "kernels", "weights"),
 }
 
