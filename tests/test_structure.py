@@ -35,7 +35,8 @@ BELOW = {  # each room, and all it may import
     "docs": ("catalog",),
     "gallery": ("types", "catalog", "demo", "report", "runner", "io"),
     "bench": ("types", "io"),
-    "cli": ("demo", "description", "gallery", "types", "catalog", "runner", "report", "io", "kernels", "weights"),
+    "cli_bench": ("types", "check", "catalog", "bench", "io", "ops", "nets"),
+    "cli": ("cli_bench", "demo", "description", "gallery", "types", "catalog", "runner", "report", "io", "kernels", "weights"),
 }
 
 

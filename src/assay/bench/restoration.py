@@ -88,6 +88,18 @@ class Entry:
         sets = {s: [r for r in self.rows if r.set == s] for s in dict.fromkeys(r.set for r in self.rows)}
         return [_line(s or "all", rows) for s, rows in sets.items()] + ([_line("all", list(self.rows))] if len(sets) > 1 else [])
 
+    def sentences(self) -> list[str]:
+        """What must be known beside the table."""
+        gate = "passed" if self.passed else "failed"
+        told = [f"Identity gate {gate}: {len(self.failing)} of {len(self.rows)} faces below the threshold, {self.allowed} allowed."]
+        told += [f"Threshold {self.thresholds:.3f}."] if isinstance(self.thresholds, float) else []
+        told += [f"Another face: {_list([r.file for r in self.failing])}."] if self.failing else []
+        told += [f"Not restored: {_list(self.missing)}."] if self.missing else []
+        told += [f"No face in the input: {_list(self.unknown)}."] if self.unknown else []
+        told += [f"Core score, the worth of {' + '.join(self.worths)}: {self.score}."]
+        none = f"No official score: {', '.join(self.official_needs)} missing."
+        return [*told, none if self.official is None else f"Official score {self.official:.4f}."]
+
 
 def official(values: Mapping[str, float]) -> float:
     """S from the six weighted means, 0 to 6.  Raises CannotAssess: which are missing; no other metric stands in for them."""
@@ -187,6 +199,11 @@ def _means(rows: Sequence[Row], weights: Floats) -> dict[str, float]:
 
 def _worths(terms: Sequence[Term], means: Mapping[str, float]) -> dict[str, float]:
     return {t.name: t.worth(means[t.name]) for t in terms}
+
+
+def _list(files: Sequence[str], shown: int = 10) -> str:
+    more = f" and {len(files) - shown} more" if len(files) > shown else ""
+    return ", ".join(files[:shown]) + more
 
 
 def _line(name: str, rows: Sequence[Row]) -> dict[str, object]:
