@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.stats import ttest_ind
 
 from assay.bench.fairness import _holm, fairness
 from assay.types import BadInput, CannotAssess
+from conftest import ROOT
 
 
 def people(shift, sizes=(120, 60, 40), seed=0):
@@ -81,3 +87,40 @@ def test_no_answer_is_a_sentence():
         fairness(v, g[1:])
     with pytest.raises(BadInput, match="row 1"):
         fairness([np.nan, *v[1:]], g)
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "recipes"))
+    return importlib.import_module("face_fairness")
+
+
+def test_the_page_names_no_one(recipe, tmp_path, monkeypatch):
+    dice = np.random.default_rng(0)
+    names = [f"anna{i}.png" for i in range(30)]
+    for i, name in enumerate(names):
+        Image.fromarray(dice.integers(0, 100 + 100 * (i % 2), (16, 16, 3)).astype(np.uint8)).save(tmp_path / name)
+    rows = [f"{n},{'female' if i % 2 else 'male'},{'tiny' if i < 3 else 'wide'},19{40 + i}" for i, n in enumerate(names)]
+    (tmp_path / "groups.csv").write_text("\n".join(["file,gender,group,born", *rows]), "utf-8")
+    face = {"box": [2, 2, 12, 12], "points": [[4, 5], [9, 5], [7, 8], [5, 10], [9, 10]], "confidence": 1.0}
+    labels = {f"faces/{tmp_path.name}/{n}": [face] if i else [] for i, n in enumerate(names)}
+    (tmp_path / "faces.json").write_text(json.dumps(labels), "utf-8")
+
+    def light(image, faces):
+        if float(image.float().mean()) < 45:
+            raise CannotAssess("Too dark.")
+        return image.float().mean()[None].expand(len(faces))
+
+    light.card = SimpleNamespace(takes=("face",))
+    monkeypatch.setattr(recipe, "get", lambda _: light)
+    out = tmp_path / "page.md"
+    recipe.main([str(tmp_path), "--scores", "light", "--faces", str(tmp_path / "faces.json"), "--draws", "20", "--out", str(out)])
+    text = out.read_text("utf-8")
+    assert "## light by gender" in text
+    assert "Light differs between the groups" in text
+    assert "## face found by gender" in text
+    assert "1 groups have at least 10 pictures" in text
+    assert "anna" not in text
+    light.card = SimpleNamespace(takes=("image",))
+    with pytest.raises(BadInput, match="does not take a face"):
+        recipe.main([str(tmp_path), "--scores", "light", "--faces", str(tmp_path / "faces.json")])
