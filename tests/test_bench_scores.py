@@ -190,4 +190,4 @@ def test_the_example_of_the_page_runs():
 
 def test_every_command_of_the_page_is_there():
     page = (ROOT / "docs/benches.md").read_text("utf-8")
-    assert {word for word in re.findall(r"`assay bench (\w+)", page)} == set(bench.commands)
+    assert set(re.findall(r"`assay bench (\w+)", page)) == set(bench.commands)
