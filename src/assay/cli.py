@@ -13,6 +13,7 @@ from click.exceptions import Exit
 
 from assay import __version__
 from assay.catalog import ROOMS, index
+from assay.cli_bench import bench
 from assay.types import AssayError, BadInput
 
 FAILED, INTERRUPTED = 1, 130
@@ -48,6 +49,9 @@ class Shell(click.Group):
 @click.version_option(__version__, prog_name="assay")
 def main() -> None:
     """How good is this picture, is it real, and where did it come from?"""
+
+
+main.add_command(bench)
 
 
 def _outputs(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -260,7 +264,7 @@ def doctor() -> None:
     line(cuda, "cuda", torch.cuda.get_device_name() if cuda else "not found; the processor is used")
     built = kernels.library() is not None
     line(built, "kernels", "built" if built else "not built: results are the same, only slower; reinstall with a C compiler")
-    for extra, module in {"heif": "pillow_heif", "parquet": "pyarrow", "c2pa": "c2pa", "demo": "skimage"}.items():
+    for extra, module in {"heif": "pillow_heif", "parquet": "pyarrow", "c2pa": "c2pa", "demo": "skimage", "plot": "matplotlib"}.items():
         found = find_spec(module) is not None
         line(found, f"extra {extra}", f"{module} is installed" if found else f"pip install assay[{extra}]")
     for name, row in index().items():
