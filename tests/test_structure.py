@@ -39,7 +39,9 @@ BELOW = {  # each room, and all it may import
     "demo": ("types", "degrade"),
     "docs": ("catalog",),
     "gallery": ("types", "catalog", "demo", "report", "tasks", "io"),
-    "cli": ("cli_faces", "demo", "description", "gallery", "types", "catalog", "runner", "report", "tasks", "io", "kernels", "weights"),
+    "bench": ("types", "io"),
+    "cli_bench": ("types", "check", "catalog", "bench", "io", "ops", "nets"),
+    "cli": ("cli_bench", "cli_faces", "demo", "description", "gallery", "types", "catalog", "runner", "report", "tasks", "io", "kernels", "weights"),
 }
 
 
