@@ -4,7 +4,7 @@
     python recipes/face_finder.py DATA labels.json --minutes 40 --out run/
     python recipes/face_finder.py DATA labels.json --export run/ --out src/assay/weights/face_finder.safetensors
 
-Pictures are made as they are needed (face_finder_data.Pool) and each is seen about twice. A face is wanted at the places near its
+Pictures are made as they are needed (face_finder_data.Pool) and each is seen about three times. A face is wanted at the places near its
 centre, softly (quality focal loss, Li et al. 2020, arXiv:2006.04388); boxes and points are learned there, as parts of its size.
 """
 
@@ -15,6 +15,7 @@ import json
 import time
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,17 +24,21 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from assay.nets.face_finder import STRIDE, FaceFinder, decoded
-from face_finder_data import SIDE, WANTED, Pool, Sample
+from assay.ops.detections import MEAN_POINTS
+from face_finder_data import SIDE, WANTED, Pool
 
-BATCH, RATE, DECAY, AVERAGE = 24, 4e-3, 1e-3, 0.995
+BATCH, FRESH = 12, 4  # pictures in a step, and how many of them are new
+RATE, DECAY, AVERAGE = 3e-3, 1e-3, 0.997
 PLACES = SIDE // STRIDE
+KEPT = 1500  # pictures that may be seen again
+Values = np.ndarray[Any, Any]
 
 
-def target(sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
+def target(faces: Values) -> tuple[Tensor, Tensor, Tensor]:
     """How much a face is wanted at every place, whether that counts, and which face: P×P, P×P, P×P×14."""
     at = STRIDE * (np.arange(PLACES) + 0.5)
     heat, counts, which = np.zeros((PLACES, PLACES)), np.ones((PLACES, PLACES)), np.zeros((PLACES, PLACES, 14))
-    for f in sorted(sample.faces, key=lambda f: -f[3]):
+    for f in sorted(faces, key=lambda f: -f[3]):
         size = (f[2] * f[3]) ** 0.5
         x, y = np.clip(f[:2], 4, SIDE - 4)
         dx, dy = (np.clip(np.abs(at - c) - STRIDE / 2, 0, None) for c in (x, y))
@@ -63,22 +68,35 @@ def loss(raw: Tensor, heat: Tensor, counts: Tensor, which: Tensor) -> tuple[Tens
 
 
 class Feed:
-    """Batches, half of fresh pictures and half of such as were seen before, at times with their colours exchanged."""
+    """Batches, a third of fresh pictures, the rest seen before."""
 
     def __init__(self, pool: Pool) -> None:
-        self.pool, self.old = pool, list[tuple[np.ndarray, tuple[Tensor, Tensor, Tensor]]]()
+        self.pool, self.old = pool, list[tuple[Values, Values]]()
 
     def batch(self) -> tuple[Tensor, tuple[Tensor, ...]]:
         rng = self.pool.rng
-        fresh = [self.pool.sample() for _ in range(BATCH // 2)]
-        rows = [(s.image, target(s)) for s in fresh]
-        again = [self.old[i] for i in rng.permutation(len(self.old))[: BATCH // 2]]
-        self.old = (self.old + rows)[-40 * BATCH :]
-        rows = rows + again
+        again = [self._changed(*self.old[i]) for i in rng.permutation(len(self.old))[: BATCH - FRESH]]
+        fresh = [self.pool.sample() for _ in range(BATCH - len(again))]
+        self.old = (self.old + [(s.image, s.faces) for s in fresh])[-KEPT:]
+        rows = again + [(s.image, s.faces) for s in fresh]
         x = torch.from_numpy(np.stack([image for image, _ in rows])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        order = torch.from_numpy(np.stack([rng.permutation(3) if rng.random() < 0.15 else np.arange(3) for _ in rows]))
-        x = x.gather(1, order[:, :, None, None].expand(-1, -1, SIDE, SIDE))
-        return x.contiguous(memory_format=torch.channels_last), tuple(torch.stack(t) for t in zip(*(t for _, t in rows), strict=True))
+        wanted = zip(*(target(faces) for _, faces in rows), strict=True)
+        return x.contiguous(memory_format=torch.channels_last), tuple(torch.stack(t) for t in wanted)
+
+    def _changed(self, x: Values, faces: Values) -> tuple[Values, Values]:
+        """Mirrored, darker or with its colours exchanged."""
+        rng = self.pool.rng
+        if rng.random() < 0.5:
+            x, f = x[:, ::-1], faces.copy()
+            points = f[:, 4:14].reshape(-1, 5, 2)[:, [1, 0, 2, 4, 3]]
+            points[..., 0], f[:, 0] = SIDE - points[..., 0], SIDE - f[:, 0]
+            f[:, 4:14] = points.reshape(-1, 10)
+            faces = f
+        if rng.random() < 0.2:
+            x = x[..., rng.permutation(3)]
+        if rng.random() < 0.5:
+            x = np.asarray(x * rng.uniform(0.5, 1)).astype(np.uint8)
+        return x, faces
 
 
 def train(args: argparse.Namespace) -> None:
@@ -88,9 +106,8 @@ def train(args: argparse.Namespace) -> None:
     labels = json.loads(args.labels.read_text("utf-8"))
     feed = Feed(Pool(args.data, labels, seed=args.seed))
     net = FaceFinder()
-    torch.nn.init.constant_(net.head.bias, 0)
-    with torch.no_grad():
-        net.head.bias[0] = -4
+    with torch.no_grad():  # begin with few faces of middling size, their points at the usual places
+        net.head.bias.copy_(torch.tensor([-4, 0, 0, 0.5, 0.8, *(MEAN_POINTS - 0.5).ravel()]))
     if args.start_from:
         net.load_state_dict(torch.load(args.start_from, weights_only=True)["net"])
     net = net.to(memory_format=torch.channels_last).train()
@@ -107,7 +124,7 @@ def train(args: argparse.Namespace) -> None:
         made += time.time() - before
         parts = loss(net(x), *wanted)
         optimiser.zero_grad()
-        (parts[0] + 2 * parts[1] + parts[2]).backward()  # type: ignore[no-untyped-call]
+        (2 * parts[0] + parts[1] + parts[2]).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5)
         optimiser.step()
         keep = min(AVERAGE, step / (step + 10))
@@ -116,9 +133,10 @@ def train(args: argparse.Namespace) -> None:
                 a.lerp_(b, 1 - keep) if a.is_floating_point() else a.copy_(b)
         sums += [float(p.detach()) for p in parts]
         step += 1
-        if step % 50 == 0:
+        if step % 100 == 0:
             minutes = (time.time() - start) / 60
-            print(f"{minutes:5.1f} min, step {step}, rate {rate:.4f}, losses {np.round(sums / 50, 3)}, making {made / (time.time() - start):.0%}", flush=True)
+            share = made / (time.time() - start)
+            print(f"{minutes:5.1f} min, step {step}, rate {rate:.4f}, losses {np.round(sums / 100, 3)}, making {share:.0%}", flush=True)
             sums[:] = 0
         if time.time() - saved > 90:
             saved = time.time()
@@ -127,9 +145,9 @@ def train(args: argparse.Namespace) -> None:
 
 
 def export(args: argparse.Namespace) -> None:
-    """Half precision, without what only training needs."""
+    """Half precision."""
     found = torch.load(args.export / "net.pt", weights_only=True)["net"]
-    save_file({k: v.half().contiguous() for k, v in found.items() if v.is_floating_point()}, args.out)
+    save_file({k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in found.items()}, args.out)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-SIDE = 160  # of a picture made for training
+from assay.nets.face_finder import find
+from assay.ops.detections import overlap
+
+SIDE = 128  # of a picture made for training
 BASE = 256  # pixels of a portrait kept in memory
-SIZES = (9.0, 100.0)  # heights of pasted faces, in pixels
+SIZES = (9.0, 85.0)  # heights of pasted faces, in pixels
 IGNORED, WANTED = 0, 1
+SCENES = ("pristine/camera", "pristine/kodak", "pristine/gb82", "camera/native_crop")
+FACES = ("faces/portraits", "faces/deepface", "faces/dlib", "faces/orl", "faces/gan_real", "faces/sg3")
 Matrix = NDArray[np.float64]
 
 
@@ -94,7 +100,8 @@ class Pool:
         scale = min(float(np.exp(rng.uniform(math.log(0.7), math.log(3.5)))), source.width / w, source.height / h)
         a, b = w * scale, h * scale
         x, y = rng.random(2) * (source.width - a, source.height - b)
-        piece = source.resize((w, h), Image.Resampling.BILINEAR, box=(max(0, x), max(0, y), min(x + a, source.width), min(y + b, source.height)), reducing_gap=1.5)
+        box = (max(0, x), max(0, y), min(x + a, source.width), min(y + b, source.height))
+        piece = source.resize((w, h), Image.Resampling.BILINEAR, box=box, reducing_gap=1.5)
         return ImageOps.mirror(piece) if rng.random() < 0.5 else piece
 
     def _paste(self, canvas: Image.Image, faces: list[Matrix], size: float) -> None:
@@ -155,13 +162,13 @@ class Pool:
     def _outline(self, head: Head, style: str) -> Matrix:
         """What is cut out of the portrait, as a polygon."""
         rng = self.rng
-        (l, t, r, b), n = head.box, BASE - 1
-        w, h, x, y = r - l, b - t, (l + r) / 2, (t + b) / 2
+        (x0, y0, x1, y1), n = head.box, BASE - 1
+        w, h, x, y = x1 - x0, y1 - y0, (x0 + x1) / 2, (y0 + y1) / 2
         if style == "portrait":
             return np.array([[1, 1], [n, 1], [n, n], [1, n]], float)
         if style == "square":
             a, c, d, e = rng.uniform(0.05, 0.9, 4)
-            box = np.clip([l - a * w, t - c * h, r + d * w, b + e * h], 1, n)
+            box = np.clip([x0 - a * w, y0 - c * h, x1 + d * w, y1 + e * h], 1, n)
             return np.array([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]])
         grow = {"tight": rng.uniform(0.55, 0.65), "oval": rng.uniform(0.75, 0.95), "shoulders": rng.uniform(0.75, 0.95)}[style]
         angle = np.linspace(0, 2 * math.pi, 32, endpoint=False)
@@ -170,9 +177,9 @@ class Pool:
             return np.asarray(np.clip(ring, 1, n))
         upper = ring[ring[:, 1] < y + 0.3 * h]
         upper = upper[np.argsort(upper[:, 0])]
-        out, low, neck = rng.uniform(1.0, 1.8) * w, rng.uniform(0.35, 0.55) * h, b + 0.1 * h
-        left = [[x - out, n], [x - out, b + low], [x - 0.75 * w, neck]]
-        right = [[x + 0.75 * w, neck], [x + out, b + low], [x + out, n]]
+        out, low, neck = rng.uniform(1.0, 1.8) * w, rng.uniform(0.35, 0.55) * h, y1 + 0.1 * h
+        left = [[x - out, n], [x - out, y1 + low], [x - 0.75 * w, neck]]
+        right = [[x + 0.75 * w, neck], [x + out, y1 + low], [x + out, n]]
         return np.clip(np.array([*left, *upper.tolist(), *right]), 1, n)
 
     def _lit(self, x: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -211,12 +218,12 @@ class Pool:
             patch = self._texture(side, side)
         else:
             head = self.heads[rng.integers(len(self.heads))]
-            l, t, r, b = head.box
+            x0, y0, x1, y1 = head.box
             if kind == 1:  # clothes, or a piece of hair and wall
                 low = rng.random() < 0.6
-                box = (l - 10, min(b + 0.15 * (b - t), BASE - 40), r + 10, BASE) if low else (1, 1, max(30, l - 20), t + 20)
+                box = (x0 - 10, min(y1 + 0.15 * (y1 - y0), BASE - 40), x1 + 10, BASE) if low else (1, 1, max(30, x0 - 20), y0 + 20)
             else:
-                box = (l, t, r, b)
+                box = (x0, y0, x1, y1)
             patch = head.sizes[0].resize((side, side), Image.Resampling.BILINEAR, box=tuple(np.clip(box, 0, BASE)), reducing_gap=1.5)
             if kind == 2:
                 patch = _scrambled(patch, int(rng.integers(3)))
@@ -271,10 +278,11 @@ class Pool:
         affine = np.linalg.lstsq(np.c_[target, np.ones(5)], source[:, :2], rcond=None)[0].T
         face = b.sizes[0].transform((BASE, BASE), Image.Transform.AFFINE, tuple(affine.ravel()), Image.Resampling.BILINEAR)
         x, y = np.asarray(face, np.float32), np.asarray(a.sizes[0], np.float32)
-        l, t, r, d = (int(v) for v in a.box)
-        x = x + 0.8 * (y[t:d, l:r].mean((0, 1)) - x[t:d, l:r].mean((0, 1)))
+        x0, y0, x1, y1 = (int(v) for v in a.box)
+        inside = (slice(y0, y1), slice(x0, x1))
+        x = x + 0.8 * (y[inside].mean((0, 1)) - x[inside].mean((0, 1)))
         mask = Image.new("L", (BASE, BASE))
-        ImageDraw.Draw(mask).ellipse((l, t + 0.08 * (d - t), r, d), fill=int(rng.uniform(120, 255)))
+        ImageDraw.Draw(mask).ellipse((x0, y0 + 0.08 * (y1 - y0), x1, y1), fill=int(rng.uniform(120, 255)))
         alpha = np.asarray(mask.filter(ImageFilter.GaussianBlur(5)), np.float32)[..., None] / 255
         mixed = Image.fromarray((alpha * x + (1 - alpha) * y).clip(0, 255).astype(np.uint8))
         return Head(_sizes(ImageOps.mirror(mixed)), a.box[[2, 1, 0, 3]] * [-1, 1, -1, 1] + [BASE, 0, BASE, 0], _mirrored(a.points))
@@ -320,14 +328,38 @@ def _through(place: Matrix, points: Matrix) -> Matrix:
 def backgrounds(data: Path, labels: dict[str, Any], wanted: str) -> list[Image.Image]:
     """Photographs of one part in which neither detector saw anything like a face."""
     found = []
-    for folder in ("pristine/camera", "pristine/kodak", "pristine/gb82", "camera/native_crop"):
-        for path in sorted((data / folder).iterdir()):
+    for folder in SCENES:
+        for path in photographs(data / folder):
             key = str(path.relative_to(data))
-            if path.suffix.lower() in (".jpg", ".png", ".webp") and part(path) == wanted and not labels.get(key) and key in labels:
+            if part(path) == wanted and not labels.get(key) and key in labels:
                 image = Image.open(path).convert("RGB")
                 image.thumbnail((640, 640))
                 found.append(image)
     return found
+
+
+def labelled(path: Path) -> list[dict[str, Any]]:
+    """The faces MTCNN finds, largest first, and whether RFB-320 agrees. Small pictures are enlarged first."""
+    image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    zoom = 3 if max(image.size) < 200 else 1
+    large = image.resize((image.width * zoom, image.height * zoom), Image.Resampling.BICUBIC)
+    x, y = (torch.from_numpy(np.array(i)).permute(2, 0, 1)[None] for i in (large, image))
+    (seen,) = find(x, model="mtcnn", confidence=0.7, smallest=18, turned=False)
+    (other,) = find(y, model="rfb-320", confidence=0.5, smallest=6, turned=False)
+    others = np.array([f.box for f in other]).reshape(-1, 4)
+    return [
+        {
+            "box": [round(v / zoom, 2) for v in f.box],
+            "points": [[round(v / zoom, 2) for v in p] for p in f.points],
+            "confidence": round(f.confidence, 4),
+            "agree": bool((overlap(np.array(f.box) / zoom, others) > 0.4).any()),
+        }
+        for f in seen
+    ]
+
+
+def photographs(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
 
 
 def show(pool: Pool, path: Path, columns: int = 8) -> None:
@@ -350,5 +382,10 @@ if __name__ == "__main__":
     cli.add_argument("data", type=Path)
     cli.add_argument("--labels", type=Path)
     cli.add_argument("--show", type=Path)
+    cli.add_argument("--out", type=Path)
     args = cli.parse_args()
-    show(Pool(args.data, json.loads(args.labels.read_text("utf-8")), swaps=20), args.show)
+    if args.out:
+        files = [p for folder in (*FACES, *SCENES) for p in photographs(args.data / folder)]
+        args.out.write_text(json.dumps({str(p.relative_to(args.data)): labelled(p) for p in files}), "utf-8")
+    if args.show:
+        show(Pool(args.data, json.loads((args.labels or args.out).read_text("utf-8")), swaps=20), args.show)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, linear, max_pool2d, pad, prelu
 
 from assay import weights
-from assay.ops.detections import Boxes, kept
+from assay.ops.detections import Boxes, face, kept
 from assay.types import Face, Weights
 
 RELEASE = "https://raw.githubusercontent.com/timesler/facenet-pytorch/master/data/"
@@ -29,9 +29,9 @@ BATCH = 256  # crops at a time, so that memory stays small
 
 
 @torch.inference_mode()
-def find(picture: Tensor, *, confidence: float, smallest: float) -> list[Face]:
-    """The faces of one picture, 3×H×W float in [0, 1]. Raises MissingWeights without the three files."""
-    x = (picture[None] * 255 - 127.5) / 128
+def detect(picture: Tensor, confidence: float, smallest: float) -> list[Face]:
+    """The faces of one picture, 3×H×W. Raises MissingWeights without the three files."""
+    x = ((picture[None].float() if picture.dtype == torch.uint8 else picture[None].float() * 255) - 127.5) / 128
     boxes = _proposed(x, smallest)
     for file, side in ((REFINE, 24), (DECIDE, 48)):
         if not len(boxes):
@@ -41,12 +41,11 @@ def find(picture: Tensor, *, confidence: float, smallest: float) -> list[Face]:
         boxes, score, shift, points = boxes[good], score[good], shift[good], points[good]
         moved = _moved(boxes, shift, 1)
         if side == 24:
-            stay = kept(boxes, score, limit=0.7)
-            boxes = _square(moved[stay])
+            boxes = _square(moved[kept(boxes, score, limit=0.7)])
     corner, size = boxes[:, :2], boxes[:, 2:] - boxes[:, :2] + 1
     points = np.stack([points[:, :5], points[:, 5:]], axis=2) * size[:, None] + corner[:, None] - 1
-    stay = [i for i in kept(moved, score, limit=0.7, of="smaller") if score[i] >= confidence]
-    return [Face(tuple(moved[i]), tuple((float(a), float(b)) for a, b in points[i]), float(score[i])) for i in stay]
+    stay = kept(moved, score, limit=0.7, of="smaller")
+    return [face(moved[i], points[i], score[i]) for i in stay if score[i] >= confidence]
 
 
 def _proposed(x: Tensor, smallest: float) -> Boxes:
