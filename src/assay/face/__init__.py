@@ -1,0 +1,1 @@
+"""Whose face is it, how good a picture of it, and where? One algorithm, one file."""
