@@ -171,3 +171,12 @@ def sobel(plane: Tensor) -> Tensor:
     down = p[:-2] + 2 * p[1:-1] + p[2:]
     across = p[:, :-2] + 2 * p[:, 1:-1] + p[:, 2:]
     return torch.hypot(down[:, 2:] - down[:, :-2], across[2:] - across[:-2])
+
+
+@cache
+def plain_skin() -> Tensor:
+    """Where the canvas shows neither eyes, brows nor mouth: these look unlike skin on every face."""
+    x = torch.arange(WIDTH) + LEFT + 0.5
+    y = (torch.arange(HEIGHT) + TOP + 0.5)[:, None]
+    (_, eyes), (_, mouth) = POINTS[0], POINTS[3]
+    return (y > eyes + 22) & (((x - POINTS[2][0]) / 62) ** 2 + ((y - mouth - 6) / 36) ** 2 > 1)
