@@ -14,6 +14,8 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from assay.types import Face
+
 
 def tensor(a: NDArray[np.uint8]) -> Tensor:
     """H×W(×C) pixels as 1×C×H×W uint8."""
@@ -69,3 +71,33 @@ def found(path: Path) -> Path:
     if not path.exists():
         pytest.skip(f"no test data at {path}; set ASSAY_TEST_DATA to use it")
     return path
+
+
+def drawn_faces(count: int = 1, *, side: int = 256, seed: int = 0) -> tuple[Tensor, list[Face]]:
+    """A picture side by side of drawn heads before a grey wall, 3×side×(count·side) uint8, and where their faces are."""
+    wide = count * side
+    y, x = np.mgrid[:side, :wide].astype(float)
+    picture = np.full((side, wide, 3), (150, 152, 160), float)
+    faces = []
+    for i in range(count):
+        cx, cy, e = side * (i + 0.5), side * 0.52, side * (0.26 - 0.02 * i)  # the middle of the face, and its eye distance
+
+        def spot(
+            dx: float, dy: float, rx: float, ry: float, colour: tuple[int, int, int], cx: float = cx, cy: float = cy, e: float = e
+        ) -> None:
+            inside = ((x - cx - dx * e) / (rx * e)) ** 2 + ((y - cy - dy * e) / (ry * e)) ** 2
+            picture[:] += np.clip(1.5 - inside, 0, 1)[..., None] * (np.array(colour) - picture)
+
+        spot(0, -0.1, 1.25, 1.75, (70, 45, 30))  # hair
+        spot(0, 0.1, 1.05, 1.4, (205, 150, 125))  # skin
+        for sign in (-0.5, 0.5):
+            spot(sign, -0.72, 0.26, 0.05, (80, 50, 40))  # brow
+            spot(sign, -0.5, 0.2, 0.1, (235, 230, 225))  # eye
+            spot(sign, -0.5, 0.09, 0.1, (50, 35, 30))  # iris
+        spot(0, 0.08, 0.12, 0.08, (180, 120, 100))  # nose
+        spot(0, 0.68, 0.4, 0.11, (170, 80, 80))  # lips
+        points = ((-0.5, -0.5), (0.5, -0.5), (0, 0.07), (-0.4, 0.66), (0.4, 0.66))
+        box = (cx - 0.95 * e, cy - 1.1 * e, cx + 0.95 * e, cy + 1.4 * e)
+        faces.append(Face(box, tuple((cx + a * e, cy + b * e) for a, b in points), 1.0))
+    picture += np.random.default_rng(seed).normal(0, 3, picture.shape)
+    return tensor(np.clip(picture.round(), 0, 255).astype(np.uint8))[0], faces

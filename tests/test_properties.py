@@ -9,7 +9,7 @@ import torch
 
 from assay.catalog import get, index, map_of
 from assay.types import BadInput, CannotAssess, Finding
-from pictures import DAMAGE, tensor
+from pictures import DAMAGE, drawn_faces, tensor
 
 
 def offline(row):
@@ -232,4 +232,74 @@ def test_half_precision_is_right(name, half, photo_256):
 @pytest.mark.parametrize("name", list(index()))
 def test_knobs_and_references_are_keywords(name):
     parameters = list(inspect.signature(get(name)).parameters.values())
-    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters[1:])
+    with_faces = 2 if "face" in get(name).card.takes else 1  # the picture, and the faces in it
+    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters[with_faces:])
+
+
+FACES = [
+    n for n, row in index().items() if row["answers"] == "score" and row["takes"][0] == "face" and not any(w["url"] for w in row["weights"])
+]
+TOGETHER = ("single_face_present",)  # asks how the faces of one picture compare
+
+
+def of_faces(name, image, faces):
+    out = get(name)(image, faces)
+    return torch.stack([torch.as_tensor(f.score) for f in out]) if isinstance(out, list) else out
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_faces_score_within_their_scale(name):
+    image, faces = drawn_faces(2)
+    card, got = get(name).card, of_faces(name, image, faces)
+    assert got.shape == (2,)
+    ends = sorted((card.scale.worst, card.scale.best))
+    assert all(ends[0] <= v <= ends[1] for v in got.tolist())
+    torch.testing.assert_close(of_faces(name, image, faces), got, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_no_faces_no_scores(name):
+    assert len(get(name)(drawn_faces()[0], [])) == 0
+
+
+@pytest.mark.parametrize("name", [n for n in FACES if n not in TOGETHER])
+def test_a_list_of_faces_scores_as_each(name):
+    image, faces = drawn_faces(2)
+    one_by_one = torch.cat([of_faces(name, image, [face]) for face in faces])
+    torch.testing.assert_close(of_faces(name, image, faces), one_by_one, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FACES)
+def test_faces_in_bytes_floats_views_and_halves_score_alike(name):
+    image, faces = drawn_faces()
+    before, want, step = image.clone(), of_faces(name, image, faces), 0.01 * abs(get(name).card.scale.best - get(name).card.scale.worst)
+    torch.testing.assert_close(of_faces(name, image / 255, faces), want, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(of_faces(name, image.mT.contiguous().mT, faces), want, rtol=1e-5, atol=1e-5)
+    assert torch.equal(image, before)
+    for half in (torch.bfloat16, torch.float16):
+        x = (image / 255).to(half)
+        torch.testing.assert_close(of_faces(name, x, faces).float(), of_faces(name, x.float(), faces).float(), rtol=0, atol=step)
+
+
+@pytest.mark.parametrize("name", FACES)
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda x, f: (x.float(), f), "Divide 8-bit data by 255"),
+        (lambda x, f: (x.expand(2, -1, -1, -1), f), "one picture"),
+        (lambda x, f: (x, [f[0].box]), "assay.Face"),
+    ],
+    ids=["0..255 floats", "a batch", "boxes"],
+)
+def test_wrong_faces_are_a_sentence(name, make, text):
+    with pytest.raises(BadInput, match=text):
+        get(name)(*make(*drawn_faces()))
+
+
+@pytest.mark.parametrize("name", [n for n in FACES if index()[n]["differentiable"]])
+def test_gradients_of_faces_are_finite(name):
+    image, faces = drawn_faces()
+    x = (image / 255).requires_grad_()
+    of_faces(name, x, faces).sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()

@@ -77,9 +77,10 @@ def _advice(t: Tensor) -> str:
     return " Drop the alpha channel." if t.ndim == 4 and t.shape[1] == 4 else ""
 
 
-def faces(image: Tensor, found: Sequence[Face]) -> Tensor:
+def faces(image: Tensor, found: Sequence[Face], *, keep_uint8: bool = False) -> Tensor:
     """Check one picture and the faces in it: C×H×W, uint8 or float in [0, 1], C 1 or 3 → 3×H×W float32 (float64 stays).
 
+    keep_uint8: leave 8-bit pixels as they are.
     Raises BadInput: what came, what was wanted, what to do.
     """
     if isinstance(image, Tensor) and image.ndim == 4 and len(image) == 1:
@@ -89,4 +90,4 @@ def faces(image: Tensor, found: Sequence[Face]) -> Tensor:
     for face in found:
         if not isinstance(face, Face) or len(face.points) != 5:
             raise BadInput("faces must be a list of assay.Face, each with five points; assay.find_faces(image) gives it.")
-    return images(image=image[None])[0][0].expand(3, -1, -1)
+    return images(image=image[None], keep_uint8=keep_uint8)[0][0].expand(3, -1, -1)

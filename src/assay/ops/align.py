@@ -41,18 +41,18 @@ def chips(image: Tensor, faces: Sequence[Face], *, side: int = SIDE, margin: flo
     """
     target = torch.tensor(TEMPLATE, dtype=torch.float64)
     target = (target + SIDE * margin / 2) * (side / (SIDE * (1 + margin)))
-    return (
-        torch.cat([_chip(image, torch.tensor(f.points, dtype=torch.float64), target, side) for f in faces])
-        if faces
-        else (image.new_zeros(0, image.shape[0], side, side))
-    )
+    return torch.cat([view(image, f, target, side, side) for f in faces]) if faces else (image.new_zeros(0, image.shape[0], side, side))
 
 
-def _chip(image: Tensor, points: Tensor, target: Tensor, side: int) -> Tensor:
-    forth = similarity(points, target)
-    scale = float(forth[:, 0].norm())  # pixels of the chip per pixel of the picture
+def view(image: Tensor, face: Face, target: Tensor, height: int, width: int) -> Tensor:
+    """One face with its points as near to target as turn, scale and shift bring them: C×H×W, K×2 → 1×C×height×width in [0, 1].
+
+    uint8 is turned into floats only where it is looked at.
+    """
+    forth = similarity(torch.tensor(face.points, dtype=torch.float64), target)
+    scale = float(forth[:, 0].norm())  # pixels of the view per pixel of the picture
     back = torch.linalg.inv(torch.cat([forth, forth.new_tensor([[0, 0, 1]])]))
-    corners = back @ torch.tensor([[0.0, side, 0, side], [0, 0, side, side], [1, 1, 1, 1]], dtype=torch.float64)
+    corners = back @ torch.tensor([[0.0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]], dtype=torch.float64)
     shrink = max(1, int(1 / scale))
     h, w = image.shape[-2:]
     left, top = (int(max(0, v.min().floor() - 2 * shrink)) for v in corners[:2])
@@ -60,15 +60,16 @@ def _chip(image: Tensor, points: Tensor, target: Tensor, side: int) -> Tensor:
     if right - left < 1 or bottom - top < 1:
         raise CannotAssess("This face lies outside the picture.")
     part = image[None, :, top:bottom, left:right]
+    part = part.float() / 255 if part.dtype == torch.uint8 else part
     part = avg_pool2d(part, shrink, ceil_mode=True, count_include_pad=False) if shrink > 1 else part
     n, m = part.shape[-2:]
     wide, high = m * shrink, n * shrink
     theta = back[:2].clone()
     theta[:, 2] -= torch.tensor([left, top], dtype=torch.float64)
     # from (x, y) in pixels to the −1…1 of grid_sample, on both ends
-    unit = torch.tensor([[side / 2, 0, side / 2], [0, side / 2, side / 2], [0, 0, 1]], dtype=torch.float64)
+    unit = torch.tensor([[width / 2, 0, width / 2], [0, height / 2, height / 2], [0, 0, 1]], dtype=torch.float64)
     theta = theta @ unit
     theta = theta * torch.tensor([[2 / wide], [2 / high]], dtype=torch.float64)
     theta[:, 2] -= 1
-    grid = affine_grid(theta[None].to(part), [1, 1, side, side], align_corners=False)
+    grid = affine_grid(theta[None].to(part), [1, 1, height, width], align_corners=False)
     return grid_sample(part, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

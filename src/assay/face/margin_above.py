@@ -1,0 +1,41 @@
+"""Room above the face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from assay import check
+from assay.catalog import carded
+from assay.ops.component import PAPER, component, curve, large_enough
+from assay.ops.pose import chin_distance
+from assay.types import Face, Finding, Scale, ScoreCard
+
+
+@carded(
+    ScoreCard(
+        name="margin_above",
+        version="1",
+        takes=("face",),
+        scale=Scale(worst=0, best=100, usual=(50, 95)),
+        paper=PAPER,
+    )
+)
+def margin_above(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
+    """Margin above: whether the face has room to the upper edge of the picture.
+
+    image: C×H×W, sRGB; float in [0, 1], or uint8. faces: five points each.
+    Returns for each face a value of 0…100 (50 at 1.4), and raw: from the eyes to the upper edge, in distances from eyes to chin.
+    OFIQ: MarginAboveOfTheFaceImage, same mapping. There the chin is a landmark, here it is where the mean head has it.
+    Raises BadInput.
+    Not differentiable: the value is a whole number, as in the standard.
+    """
+    check.faces(image, faces, keep_uint8=True)
+    room = [_room(face) for face in map(large_enough, faces)]
+    return [component(x, "eye-chin distances", curve(x, 1.4, 0.1)) for x in room]
+
+
+def _room(face: Face) -> float:
+    eyes = (face.points[0][1] + face.points[1][1]) / 2
+    return eyes / chin_distance(face)

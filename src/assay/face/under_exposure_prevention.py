@@ -1,0 +1,44 @@
+"""Darkness of the face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from assay import check
+from assay.catalog import carded
+from assay.ops.component import PAPER, component, curve
+from assay.ops.facemask import shares
+from assay.types import Face, Finding, Scale, ScoreCard
+
+DARK = 25  # of 255, in linear light
+
+
+@carded(
+    ScoreCard(
+        name="under_exposure_prevention",
+        version="1",
+        takes=("face",),
+        scale=Scale(worst=0, best=100, usual=(50, 95)),
+        paper=PAPER,
+    )
+)
+def under_exposure_prevention(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
+    """Under-exposure: how little of the face has sunk into black.
+
+    image: C×H×W, sRGB; float in [0, 1], or uint8. faces: five points each.
+    Returns for each face a value of 0…100, and raw: the share of the face whose luminance is 0…25 of 255 in linear light (sRGB
+    up to 89). The standard is lenient: a face half of which is that dark still has 100.
+    OFIQ: UnderExposurePrevention, same formula. There the region is the hull of 98 landmarks, here the mean outline of faces laid on five
+    points, and what covers a face is not left out.
+    Raises BadInput, and CannotAssess for eyes under 20 px apart or a face that lies mostly outside the picture.
+    Not differentiable: the value is a whole number, as in the standard.
+    """
+    image = check.faces(image, faces, keep_uint8=True)
+    return [_one(shares(image, face)) for face in faces]
+
+
+def _one(share: Tensor) -> Finding:
+    x = float(share[: DARK + 1].sum())
+    return component(x, "share", curve(x, 0.92, 0.05, h=120, a=0.832, s=-1))
