@@ -41,7 +41,21 @@ BELOW = {  # each room, and all it may import
     "gallery": ("types", "catalog", "demo", "report", "tasks", "io"),
     "bench": ("types", "io"),
     "cli_bench": ("types", "check", "catalog", "bench", "io", "ops", "nets"),
-    "cli": ("cli_bench", "cli_faces", "demo", "description", "gallery", "types", "catalog", "runner", "report", "tasks", "io", "kernels", "weights"),
+    "cli": (
+        "cli_bench",
+        "cli_faces",
+        "demo",
+        "description",
+        "gallery",
+        "types",
+        "catalog",
+        "runner",
+        "report",
+        "tasks",
+        "io",
+        "kernels",
+        "weights",
+    ),
 }
 
 

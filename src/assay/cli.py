@@ -52,9 +52,6 @@ def main() -> None:
     """How good is this picture, is it real, and where did it come from?"""
 
 
-main.add_command(bench)
-
-
 def _outputs(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that `inspect` and `run` share."""
     options = [
@@ -323,7 +320,8 @@ def gallery(photos: tuple[Path, ...], output: Path, side: int) -> None:
     click.echo(f"The gallery: {output.resolve()}")
 
 
-main.add_command(faces)
+for command in (bench, faces):
+    main.add_command(command)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,7 +10,9 @@ import click
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--best", "-n", default=10, show_default=True, type=click.IntRange(1), help="How many faces; with --per-identity of each person.")
+@click.option(
+    "--best", "-n", default=10, show_default=True, type=click.IntRange(1), help="How many faces; with --per-identity of each person."
+)
 @click.option("--per-identity", is_flag=True, help="Tell people apart and rank each for themselves.")
 @click.option(
     "--for", "purpose", type=click.Choice(["people", "matcher"]), default="people", show_default=True,
