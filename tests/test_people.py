@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def test_one_face_that_fails_spoils_no_other(two: list[Face], tmp_path: Path) ->
 
 def test_of_many_faces_the_largest_are_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     crowd = [placed(10 * k, 10, 1) for k in range(people.JUDGED + 3)]
-    monkeypatch.setattr(people, "find", lambda images: [crowd])
+    monkeypatch.setattr(people, "find", lambda _: [crowd])
     items = people.judge(assay.read(photo(tmp_path / "a.png")), [Task(width)])
     assert [bool(i.results) for i in items] == [True] * people.JUDGED + [False] * 3
 
@@ -95,7 +96,7 @@ def test_all_outputs_tell_of_the_faces(two: list[Face], tmp_path: Path) -> None:
     validate(told, SCHEMA)
     assert [len(f["results"]) for f in told["faces"]] == [2, 2]
     assert told["faces"][0]["box"] == pytest.approx(two[0].box, rel=1e-4)
-    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=100, record=True, file=io.StringIO())
     terminal.story(told, console)
     text = console.export_text()
     assert "Face 1" in text
