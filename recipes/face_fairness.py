@@ -98,7 +98,8 @@ def page(told: dict[str, Fairness | str], *, pictures: int, command: str) -> str
         "95 % bootstrap interval, the effect (Cohen's d, or h for rates), and p from shuffled labels, corrected for the number of\n"
         f"groups (Holm). Groups under {LEAST} people are not shown. How: [benches.md](benches.md); with `{command}`.\n\n"
         "That no difference was found does not mean that there is none: the interval says how large one may be. That one was found does\n"
-        "not say why: portraits of groups differ in year, backdrop, light and clothes too.\n"
+        "not say why: portraits of groups differ in year, backdrop, light and clothes too. The correction holds within a table; of twenty\n"
+        "tables, one shows a difference by chance.\n"
     )
     return head + "".join(f"\n## {title}\n\n{_part(f)}" for title, f in told.items())
 

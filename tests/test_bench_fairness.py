@@ -34,7 +34,7 @@ def test_a_difference_is_found_and_told():
     assert b.p_holm < 0.05
     assert b.size in ("medium", "large")
     assert told.gap == pytest.approx(max(s.mean.value for s in told.slices) - min(s.mean.value for s in told.slices))
-    assert told.says.startswith("The score differs between the groups")
+    assert told.says.startswith("the score differs between the groups")
     assert "the smallest group, c, has 40 pictures" in told.says.lower()
 
 
@@ -117,7 +117,7 @@ def test_the_page_names_no_one(recipe, tmp_path, monkeypatch):
     recipe.main([str(tmp_path), "--scores", "light", "--faces", str(tmp_path / "faces.json"), "--draws", "20", "--out", str(out)])
     text = out.read_text("utf-8")
     assert "## light by gender" in text
-    assert "Light differs between the groups" in text
+    assert "light differs between the groups" in text
     assert "## face found by gender" in text
     assert "1 groups have at least 10 pictures" in text
     assert "anna" not in text

@@ -162,5 +162,5 @@ def _sentence(name: str, slices: Sequence[Slice], gap_p: float, *, rate: bool) -
     most = max(sure or slices, key=lambda s: np.inf if s.effect is None else abs(s.effect))
     chance = f"shuffled labels give such a gap with a chance of {gap_p:.2g}"
     note = f" Single groups are tested with Holm's correction for {len(slices)} comparisons."
-    says = f"{name[:1].upper()}{name[1:]} differs between the groups, {ends}; {chance}"
+    says = f"{name} differs between the groups, {ends}; {chance}"
     return f"{says}; the largest effect ({most.group}) is {most.size}.{tail}{note}"

@@ -1,6 +1,6 @@
 """What a net costs: parameters, and multiply-accumulates of one forward pass.
 
-Convention: one multiply-accumulate counts 1, as in thop, ptflops and fvcore, whose "GFLOPs" the challenges quote; a count of
+Convention: one multiply-accumulate counts 1, as papers on small nets and fvcore have it, though they call it a FLOP; a count of
 floating-point operations is twice that. Counted are convolutions, linear layers, matrix products and attention, functional or in
 modules; not counted are additions, activations, norms, pooling, and what happens outside torch.
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 import numpy as np
 from torch import Tensor
@@ -64,6 +65,9 @@ def stranger_threshold(faces: Sequence[Floats], fmr: float = 0.01) -> float:
 
     Raises CannotAssess where the pairs are fewer than 1/fmr.
     """
+    if len(faces) * (len(faces) - 1) / 2 * fmr < 1:
+        least = ceil((1 + sqrt(1 + 8 / fmr)) / 2)
+        raise CannotAssess(f"A threshold from the inputs takes at least {least} of them with a face; there are {len(faces)}. Give one.")
     i, j = np.triu_indices(len(faces), 1)
-    rows = np.stack(faces) if faces else np.zeros((0, 1))
+    rows = np.stack(faces)
     return threshold_at_fmr((rows @ rows.T)[i, j], fmr)
