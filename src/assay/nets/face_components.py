@@ -9,7 +9,7 @@ from assay.types import Weights
 
 MODEL = Weights(
     file="face_components.safetensors",
-    sha256="SHA",
+    sha256="c5c2ce5ea18315558d6e08e61cbe3176c3116be926b3360696cbb1b75aca2dd5",
     license="Apache-2.0; trained on 271 official portraits (MIT)",
     recipe="recipes/face_components.py",
 )
