@@ -9,7 +9,7 @@ from assay.types import Weights
 
 MODEL = Weights(
     file="face_components.safetensors",
-    sha256="c5c2ce5ea18315558d6e08e61cbe3176c3116be926b3360696cbb1b75aca2dd5",
+    sha256="b21ba3d4c27245093b640201cb6ab0573f283386aeb5da05d9e3bbc75765c1b8",
     license="Apache-2.0; trained on 271 official portraits (MIT)",
     recipe="recipes/face_components.py",
 )
