@@ -189,7 +189,7 @@ def portraits(data):
 
 
 def tensor(a):
-    return torch.from_numpy(np.ascontiguousarray(a)).permute(2, 0, 1)
+    return torch.from_numpy(np.array(a)).permute(2, 0, 1).contiguous()
 
 
 def covered(a, face, share):
@@ -208,7 +208,9 @@ CHANGES = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_worse_portraits_score_worse(name, portraits):
-    scores = np.array([[measured(name, tensor(change(a, f)), f).score for change in CHANGES[name]] for a, f in portraits])
+    # of compression the measurement: the standard's mapping gives 100 down to a similarity of 0.7
+    of = raw if name == "compression_artifacts" else lambda *given: measured(*given).score
+    scores = np.array([[of(name, tensor(change(a, f)), f) for change in CHANGES[name]] for a, f in portraits])
     assert (np.diff(scores.mean(0)) < 0).all()
     assert (np.diff(scores) <= 1).mean() > 0.9
 

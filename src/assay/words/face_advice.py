@@ -91,7 +91,7 @@ ADVICE = {
     "background_uniformity": Advice(60, lambda x, _: f"Choose a calmer background: its mean gradient is {x:.0f} steps; 40 is calm."),
     "face_sharpness": Advice(60, lambda x, _: f"Focus on the eyes and hold still: the face is blurred (σ {x:.1f} px; under 1 is sharp)."),
     "compression_artifacts": Advice(
-        75, lambda x, _: f"Save with less compression: about {x:.2f} of the face's structure (SSIM) is left; over 0.6 is wanted."
+        95, lambda x, _: f"Save with less compression: about {x:.2f} of the face's structure (SSIM) is left; over 0.6 is wanted."
     ),
     "eyes_open": Advice(
         60, lambda x, _: f"Open the eyes: the lids are {100 * x:.1f} % of the distance from eyes to chin apart; 5 % and more is open."
