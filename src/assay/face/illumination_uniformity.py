@@ -51,4 +51,4 @@ def _one(canvas: Tensor, face: Face, inside: Tensor) -> Finding:
 
 def value(x: float) -> float:
     """OFIQ's mapping from the measurement to 0…100."""
-    return 100 * x**0.3
+    return float(100 * x**0.3)
