@@ -45,4 +45,9 @@ def _one(image: Tensor, face: Face) -> Finding:
     if int(seen.sum()) < FEWEST:
         raise CannotAssess("Next to no background shows beside this head, so how even it is has no answer.")
     rise = float(sobel(luminance(surroundings(image, face)).float())[seen].mean())
-    return component(rise, "8-bit steps", curve(rise, 10, 100, h=190, a=1, s=-1))
+    return component(rise, "8-bit steps", value(rise))
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return curve(x, 10, 100, h=190, a=1, s=-1)

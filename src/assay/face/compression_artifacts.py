@@ -44,4 +44,9 @@ def compression_artifacts(image: Tensor, faces: Sequence[Face]) -> list[Finding]
 def _one(y: Tensor) -> Finding:
     kept = 1 - float(said(torch.cat([grid(y), detail(y)[:6]])[None], "compression").exp())
     kept = min(1.0, max(0.0, kept))
-    return component(kept, "SSIM", curve(kept, 0.3308, 0.092, h=1, a=-0.0278, s=103))
+    return component(kept, "SSIM", value(kept))
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return curve(x, 0.3308, 0.092, h=1, a=-0.0278, s=103)

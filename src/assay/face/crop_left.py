@@ -33,4 +33,9 @@ def crop_left(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
     """
     image = check.faces(image, faces, keep_uint8=True)
     room = [face.points[1][0] / face.eye_distance for face in map(large_enough, faces)]
-    return [component(x, "eye distances", curve(x, 0.9, 0.1)) for x in room]
+    return [component(x, "eye distances", value(x)) for x in room]
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return curve(x, 0.9, 0.1)

@@ -39,4 +39,9 @@ def dynamic_range(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
 
 def _one(share: Tensor) -> Finding:
     x = float(-torch.special.xlogy(share, share).sum()) / log(2)
-    return component(x, "bits", 12.5 * x)
+    return component(x, "bits", value(x))
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return 12.5 * x

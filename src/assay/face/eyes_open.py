@@ -46,4 +46,9 @@ def eyes_open(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
 @torch.no_grad()
 def _one(pixels: Tensor) -> Finding:
     gap = min(WIDEST, max(0.0, float(said(eyes(pixels), "eyes").mean())))
-    return component(gap, "eye-chin distances", curve(gap, 0.02, 0.01))
+    return component(gap, "eye-chin distances", value(gap))
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return curve(x, 0.02, 0.01)

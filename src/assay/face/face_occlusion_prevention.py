@@ -52,4 +52,9 @@ def _one(pixels: Tensor, inside: Tensor) -> Finding:
     off = (colour - middle).abs()
     spread = torch.maximum(1.4826 * off.median(1, keepdim=True).values, off.new_tensor(LEAST)[:, None])
     share = float(((off / spread).square().sum(0).sqrt() > FAR).float().mean())
-    return component(share, "share", 100 * (1 - share))
+    return component(share, "share", value(share))
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return 100 * (1 - x)

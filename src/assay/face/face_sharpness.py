@@ -47,4 +47,9 @@ def face_sharpness(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
 def _one(y: Tensor, face: Face) -> Finding:
     size = y.new_tensor([face.eye_distance]).clamp(max=LARGEST).log()
     sigma = float(said(torch.cat([detail(y), size])[None], "blur").exp2())
-    return component(sigma, "px", 100 - curve(sigma, HALF, WIDTH))
+    return component(sigma, "px", value(sigma))
+
+
+def value(x: float) -> float:
+    """The mapping from the measurement to 0…100."""
+    return 100 - curve(x, HALF, WIDTH)

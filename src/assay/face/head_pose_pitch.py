@@ -37,4 +37,9 @@ def head_pose_pitch(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
 
 
 def _one(angle: float) -> Finding:
-    return component(angle, "degrees", 100 * max(0.0, cos(radians(angle))) ** 2)
+    return component(angle, "degrees", value(angle))
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return 100 * max(0.0, cos(radians(x))) ** 2

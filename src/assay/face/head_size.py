@@ -33,4 +33,9 @@ def head_size(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
     """
     image = check.faces(image, faces, keep_uint8=True)
     sizes = [chin_distance(face) / image.shape[1] for face in faces]
-    return [component(x, "heights", curve(abs(x - 0.45), 0, 0.05, h=200, a=1, s=-1)) for x in sizes]
+    return [component(x, "heights", value(x)) for x in sizes]
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return curve(abs(x - 0.45), 0, 0.05, h=200, a=1, s=-1)

@@ -46,4 +46,9 @@ def _one(canvas: Tensor, face: Face, inside: Tensor) -> Finding:
         shares.append(torch.bincount(seen, minlength=256).double() / len(seen))
         means.append(float(seen.double().mean()) / 255)
     common = float(torch.minimum(*shares).sum())
-    return component(common, "share", 100 * common**0.3, left=means[0], right=means[1])
+    return component(common, "share", value(common), left=means[0], right=means[1])
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return float(100 * x**0.3)

@@ -43,4 +43,9 @@ def _one(face: Face) -> Finding:
     if abs(yaw) > MOST:
         raise CannotAssess(f"This face is turned by {abs(yaw):.0f}°, so the distance between its eyes cannot be told.")
     distance = face.eye_distance / cos(radians(yaw))
-    return component(distance, "px", curve(distance, 70, 20))
+    return component(distance, "px", value(distance))
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return curve(x, 70, 20)

@@ -39,4 +39,9 @@ def luminance_mean(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
 
 def _one(share: Tensor) -> Finding:
     x = float(share @ torch.arange(256.0, dtype=torch.float64)) / 255
-    return component(x, "of white", curve(x, 0.2, 0.05) * (1 - curve(x, 0.8, 0.05, h=1)))
+    return component(x, "of white", value(x))
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return curve(x, 0.2, 0.05) * (1 - curve(x, 0.8, 0.05, h=1))

@@ -42,4 +42,9 @@ def luminance_variance(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
 
 def _one(share: Tensor) -> Finding:
     x = float(share @ (LEVELS - share @ LEVELS).square())
-    return component(x, "of white²", 100 * sin(pi * 60 * x / (60 * x + 1)))
+    return component(x, "of white²", value(x))
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return 100 * sin(pi * 60 * x / (60 * x + 1))

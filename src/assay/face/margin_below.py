@@ -33,9 +33,14 @@ def margin_below(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
     """
     image = check.faces(image, faces, keep_uint8=True)
     room = [_room(image.shape[1], face) for face in map(large_enough, faces)]
-    return [component(x, "eye-chin distances", curve(x, 1.8, 0.1)) for x in room]
+    return [component(x, "eye-chin distances", value(x)) for x in room]
 
 
 def _room(height: int, face: Face) -> float:
     eyes = (face.points[0][1] + face.points[1][1]) / 2
     return (height - eyes) / chin_distance(face)
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return curve(x, 1.8, 0.1)

@@ -61,7 +61,7 @@ def _one(pixels: Tensor, face: Face, inside: Tensor) -> Finding:
     height = _longest((gap.float().mean(1) > 0.5).tolist(), UP + NEAR[0], UP + NEAR[1])
     eyes, mouth = ((points[i][1] + points[i + 1][1]) / 2 for i in (0, 3))
     share = height / (CHIN * max(1.0, mouth - eyes))
-    return component(share, "eye-chin distances", curve(share, 0.2, 0.06, h=100, a=1, s=-1))
+    return component(share, "eye-chin distances", value(share))
 
 
 def _longest(rows: list[bool], first: int, last: int) -> int:
@@ -73,3 +73,8 @@ def _longest(rows: list[bool], first: int, last: int) -> int:
         if not on and i and rows[i - 1] and begin <= last and i >= first:
             best = max(best, i - begin)
     return best
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return curve(x, 0.2, 0.06, a=1, s=-1)

@@ -51,7 +51,7 @@ def _one(pixels: Tensor, face: Face, inside: Tensor) -> Finding:
         raise CannotAssess("The cheeks of this face lie outside the picture, so their colour has no answer.")
     a, b = _ab(seen.double().mean(1) / 255)
     off = hypot(max(0, A[0] - a, a - A[1]), max(0, B[0] - b, b - B[1])) if a >= 0 and b >= 0 else 100.0
-    return component(off, "CIELAB", curve(off, 0, 10, h=200, a=1, s=-1), a=a, b=b)
+    return component(off, "CIELAB", value(off), a=a, b=b)
 
 
 def _ab(rgb: Tensor) -> tuple[float, float]:
@@ -60,3 +60,8 @@ def _ab(rgb: Tensor) -> tuple[float, float]:
     xyz = torch.tensor(TO_XYZ, dtype=torch.float64) @ linear / torch.tensor(WHITE, dtype=torch.float64)
     x, y, z = torch.where(xyz > 216 / 24389, xyz ** (1 / 3), (24389 / 27 * xyz + 16) / 116).tolist()
     return 500 * (x - y), 200 * (y - z)
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return curve(x, 0, 10, h=200, a=1, s=-1)

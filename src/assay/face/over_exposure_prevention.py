@@ -40,4 +40,9 @@ def over_exposure_prevention(image: Tensor, faces: Sequence[Face]) -> list[Findi
 
 def _one(share: Tensor) -> Finding:
     x = float(share[BRIGHT:].sum())
-    return component(x, "share", 1 / (x + 0.01))
+    return component(x, "share", value(x))
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return 1 / (x + 0.01)

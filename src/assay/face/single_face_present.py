@@ -41,4 +41,9 @@ def single_face_present(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
 
 def _one(area: float, others: Sequence[float]) -> Finding:
     share = max(others, default=0.0) / area
-    return component(share, "share", 100 * (1 - share))
+    return component(share, "share", value(share))
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return 100 * (1 - x)

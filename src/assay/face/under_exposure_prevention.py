@@ -41,4 +41,9 @@ def under_exposure_prevention(image: Tensor, faces: Sequence[Face]) -> list[Find
 
 def _one(share: Tensor) -> Finding:
     x = float(share[: DARK + 1].sum())
-    return component(x, "share", curve(x, 0.92, 0.05, h=120, a=0.832, s=-1))
+    return component(x, "share", value(x))
+
+
+def value(x: float) -> float:
+    """OFIQ's mapping from the measurement to 0…100."""
+    return curve(x, 0.92, 0.05, h=120, a=0.832, s=-1)
