@@ -11,7 +11,8 @@ from torch.nn.functional import interpolate
 from assay.ops import pieces
 from assay.ops.pieces import counterparts
 from assay.quality.puzzle_similarity_assay import puzzle_similarity_assay, puzzle_similarity_assay_map
-from assay.runner import assess, task
+from assay.runner import assess
+from assay.tasks import task
 from assay.types import BadInput
 from pictures import DAMAGE, found, load, tensor
 

@@ -77,7 +77,7 @@ def inspect(paths: tuple[str, ...], **options: Any) -> None:
 
     PATHS are files, folders, globs, or - for a list on standard input.
     """
-    from assay.runner import offline
+    from assay.tasks import offline
 
     raise Exit(_work(offline(), paths, None, options, verdicts=True))
 
@@ -100,7 +100,7 @@ def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, optio
     from assay.io.find import find, pair
     from assay.report.sinks import Sinks, failed
     from assay.runner import run as assess_all
-    from assay.runner import tasks as tasks_of
+    from assay.tasks import tasks as tasks_of
 
     tasks = tasks_of(names)
     if ref is None and (needing := [t.name for t in tasks if "reference" in t.fn.card.takes]):
@@ -282,7 +282,7 @@ def fetch(name: str) -> None:
 def demo(folder: str) -> None:
     """Judge real photographs, fresh and damaged, into FOLDER (extra: demo)."""
     from assay.demo import write_photos
-    from assay.runner import offline
+    from assay.tasks import offline
 
     photos, report = Path(folder) / "photos", Path(folder) / "report.html"
     write_photos(photos)
