@@ -1,17 +1,19 @@
 """A small recogniser: aligned faces in, directions out; faces of one person point the same way.
 
-Trained by recipes/face_recogniser.py with the SFace loss on one portrait each of a few hundred people, so it is a yardstick for
+Fixed filters describe where edges lie and which way they go; one learned matrix, trained by recipes/face_recogniser.py with the SFace
+loss on one portrait each of a few hundred people, makes a direction of that. So few people teach no deep net. It is a yardstick for
 quality scores and cloaks, not a means of identification: docs/face-recogniser.md says how often it errs.
 """
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, normalize, pad
+from torch.nn.functional import avg_pool2d, conv2d, interpolate, normalize, pad, relu
 
 from assay import weights
 from assay.ops.filters import gaussian, windowed
@@ -27,58 +29,30 @@ SIDE = 64  # pixels of the net's chip; the template of ops/align.py, without mar
 SIZE = 128  # numbers of an embedding
 LUMA = (0.299, 0.587, 0.114)  # BT.601
 WINDOW, SIGMA, CALM = 25, 6.0, 0.03  # of local normalisation: larger than an eye, smaller than a face
-
-
-class Step(nn.Module):
-    """Two 3×3 convolutions added to their input (He et al. 2016), the first of which may halve the sides."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.BatchNorm2d(inputs),
-            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.PReLU(outputs),
-            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
-        same = inputs == outputs and stride == 1
-        self.skip = nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.skip(x) + self.body(x)
+CELLS = (10, 8, 6)  # a side, at full, half and quarter size
+KINDS = 10  # slopes in four directions and curvature, rising and falling
+FEATURES = KINDS * sum(n * n for n in CELLS)  # 2000
+FLOOR = 1e-3  # keeps the slope of the square root finite where there is nothing
 
 
 class FaceRecogniser(nn.Module):
     """N×C×64×64 in [0, 1] → N×128, not normalised.  `features` and `head` are apart, so that the head alone can be repeated."""
 
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128)) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        one, two, three, four = widths
-        self.body = nn.Sequential(
-            nn.Conv2d(2, one, 3, 2, 1, bias=False),
-            nn.BatchNorm2d(one),
-            nn.PReLU(one),
-            Step(one, one),
-            Step(one, two, 2),
-            Step(two, two),
-            Step(two, three, 2),
-            Step(three, three),
-            Step(three, four, 2),
-            nn.BatchNorm2d(four),
-        )
-        self.head = nn.Sequential(nn.Dropout(0.4), nn.Linear(four * 16, SIZE), nn.BatchNorm1d(SIZE, affine=False))
+        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(FEATURES, SIZE))
 
     def features(self, chips: Tensor) -> Tensor:
-        """N×2048: what the head sees."""
-        return self.body(seen(chips)).flatten(1)
+        """N×2000: what the head sees."""
+        return edges(seen(chips))
 
     def forward(self, chips: Tensor) -> Tensor:
-        return self.head(self.features(chips))
+        found: Tensor = self.head(self.features(chips))
+        return found
 
 
 def seen(chips: Tensor) -> Tensor:
-    """Luma standardised as a whole, and locally, within an oval: N×2×64×64.
+    """Luma, its light and contrast evened out over a sixth of the face, within an oval: N×1×64×64.
 
     Colour is dropped, because light and cameras change it more than people do; what lies beside the face is no part of it.
     """
@@ -86,13 +60,11 @@ def seen(chips: Tensor) -> Tensor:
         y = chips
     else:
         y = (chips * chips.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
-    mean = y.mean((2, 3), keepdim=True)
-    whole = (y - mean) / (y.var((2, 3), keepdim=True, unbiased=False) + CALM**2).sqrt()
     half = WINDOW // 2
     taps = gaussian(WINDOW, SIGMA)
     near = windowed(pad(torch.cat([y, y.square()], 1), (half,) * 4, mode="reflect"), taps)
     sigma = ((near[:, 1:] - near[:, :1].square()).clamp_min(0) + CALM**2).sqrt()
-    return torch.cat([whole, (y - near[:, :1]) / sigma], dim=1) * oval().to(y)
+    return (y - near[:, :1]) / sigma * oval().to(y)
 
 
 @cache
@@ -101,6 +73,44 @@ def oval() -> Tensor:
     line = (torch.arange(SIDE, dtype=torch.float64) + 0.5) / SIDE
     x, y = (line[None] - 0.5) / 0.38, (line[:, None] - 0.57) / 0.52
     return ((1 - (x.square() + y.square()).sqrt()) * 10 + 0.5).clamp(0, 1)
+
+
+def edges(y: Tensor) -> Tensor:
+    """Where edges and spots of three sizes lie, and which way they go: N×1×64×64 → N×2000.
+
+    Slopes in four directions and the curvature, each split into its rising and its falling half, are summed in overlapping cells;
+    square roots keep the strongest from deciding alone. After histograms of oriented gradients (Dalal & Triggs 2005).
+    """
+    out = []
+    for level, cells in enumerate(CELLS):
+        small = avg_pool2d(y, 2**level) if level else y
+        found = conv2d(pad(small, (3, 3, 3, 3)), bank().to(y))
+        grid = windows(cells, small.shape[-1]).to(y)
+        summed = grid @ torch.cat([relu(found), relu(-found)], dim=1) @ grid.T
+        out.append(normalize((summed + FLOOR).sqrt().flatten(1)) * cells)
+    return torch.cat(out, dim=1)
+
+
+@cache
+def bank() -> Tensor:
+    """5×1×7×7: a Gaussian's slope in four directions, and its curvature; each filter's weights sum to 1 in absolute value."""
+    sigma = 1.2
+    i = torch.arange(-3, 4, dtype=torch.float64)
+    y, x = torch.meshgrid(i, i, indexing="ij")
+    bell = torch.exp(-(x.square() + y.square()) / (2 * sigma**2))
+    slopes = [(x * math.cos(k * math.pi / 4) + y * math.sin(k * math.pi / 4)) * bell for k in range(4)]
+    spot = (x.square() + y.square() - 2 * sigma**2) * bell
+    found = torch.stack([*slopes, spot - spot.mean()])
+    return (found / found.abs().sum((1, 2), keepdim=True))[:, None]
+
+
+@cache
+def windows(cells: int, side: int) -> Tensor:
+    """cells×side: Gaussian windows side by side, each summing to 1."""
+    step = side / cells
+    centre = (torch.arange(cells, dtype=torch.float64)[:, None] + 0.5) * step
+    near = torch.exp(-((torch.arange(side) + 0.5 - centre) / (0.6 * step)).square() / 2)
+    return near / near.sum(1, keepdim=True)
 
 
 def embed(chips: Tensor, *, model: str | Path | None = None) -> Tensor:
