@@ -3,7 +3,8 @@
     python recipes/face_recogniser_report.py DATA --labels points.json --out docs/face-recogniser.json
 
 Baselines on the same chips: cosine of standardised grey pixels; local binary patterns (Ahonen et al. 2006, 7×7 cells, square roots);
-100 eigenfaces of the training portraits, and the same whitened. Intervals: 95 %, bootstrap over people.
+100 eigenfaces of the training portraits, and the same whitened. Intervals: 95 %, bootstrap over people. Portraits under made lights
+are views of one picture each, so they show what light does and nothing else.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from skimage.feature import local_binary_pattern
 from torch import Tensor
 
 from assay.bench.verification import verification
-from assay.nets.face_recogniser import SIDE, embed, seen, sized
+from assay.nets.face_recogniser import SIDE, FaceRecogniser, embed, seen, sized
 from assay.ops.align import chips
 from face_sets import Pairs, Sample, all_pairs, deepface, lights, orl
 from face_views import MARGIN, faces, portraits
@@ -30,7 +31,7 @@ MADE = "python recipes/face_recogniser_report.py DATA --labels points.json --out
 
 
 def chips_of(samples: list[Sample]) -> Tensor:
-    return torch.cat([chips(s.image, [s.face]) for s in samples])
+    return torch.cat([chips(s.image.float() / 255, [s.face], side=SIDE) for s in samples])
 
 
 def unit(v: Floats) -> Floats:
@@ -64,15 +65,20 @@ class Eigenfaces:
         return found / self.spread if white else found
 
 
-def matchers(train: Tensor):  # type: ignore[no-untyped-def]
+def matchers(train: Tensor, also: Path | None = None):  # type: ignore[no-untyped-def]
     eigen = Eigenfaces(train)
-    return {
+    ways = {
         "face recogniser": lambda x: torch.cat([embed(part) for part in x.split(64)]).double().numpy(),
         "pixels": grey,
         "local binary patterns": patterns,
         "eigenfaces": lambda x: eigen(x, white=False),
         "eigenfaces, whitened": lambda x: eigen(x, white=True),
     }
+    if also:
+        net = FaceRecogniser().eval()
+        net.load_state_dict(torch.load(also, weights_only=True)["last"])
+        ways["face recogniser after all of SFace"] = lambda x: net(sized(x, SIDE)).detach().double().numpy()
+    return ways
 
 
 def training(data: Path, labels) -> Tensor:  # type: ignore[no-untyped-def]
@@ -86,10 +92,15 @@ def measured(samples: list[Sample], pairs: Pairs, ways, fars: tuple[float, ...],
     x = chips_of(samples)
     who = np.array([s.person for s in samples])
     first, second, mated = pairs
-    out: dict[str, object] = {"pictures": len(samples), "people": len(set(who)), "mated": int(mated.sum()), "non-mated": int((~mated).sum())}
+    out: dict[str, object] = {
+        "pictures": len(samples),
+        "people": len(set(who)),
+        "mated": int(mated.sum()),
+        "non-mated": int((~mated).sum()),
+    }
     for name, way in ways.items():
         v = unit(way(x))
-        likeness = np.einsum("nd,nd->n", v[first], v[second])
+        likeness = (v @ v.T)[first, second]
         found = verification(likeness, mated, fars=fars, subjects=(who[first], who[second]), times=times)
         out[name] = {k: [round(f.value, 4), *(round(e, 4) for e in f.interval or ())] for k, f in found.items()}
         print(name, {k: str(f) for k, f in found.items()}, flush=True)
@@ -99,7 +110,9 @@ def measured(samples: list[Sample], pairs: Pairs, ways, fars: tuple[float, ...],
 def page(report: dict[str, dict[str, object]]) -> str:
     lines = ["# What the face recogniser is worth", "", f"Written by `{MADE}`; in brackets 95 % intervals over people."]
     for title, rows in report.items():
-        counts = ", ".join(f"{rows[k]} {k}" for k in ("people", "pictures")) + f", {rows['mated']} mated and {rows['non-mated']} other pairs"
+        counts = (
+            ", ".join(f"{rows[k]} {k}" for k in ("people", "pictures")) + f", {rows['mated']} mated and {rows['non-mated']} other pairs"
+        )
         names = [k for k, v in rows.items() if isinstance(v, dict)]
         columns = list(rows[names[0]])  # type: ignore[call-overload]
         lines += ["", f"## {title}", "", counts + ".", "", "| by | " + " | ".join(columns) + " |", "|---|" + "--:|" * len(columns)]
@@ -114,11 +127,12 @@ def main() -> None:
     ask.add_argument("data", type=Path)
     ask.add_argument("--labels", type=Path, required=True)
     ask.add_argument("--out", type=Path, required=True)
+    ask.add_argument("--also", type=Path, help="a checkpoint of the recipe: its last state stands beside")
     ask.add_argument("--times", type=int, default=200)
     a = ask.parse_args()
     torch.set_num_threads(1)
     labels = faces(a.labels)
-    ways = matchers(training(a.data, labels))
+    ways = matchers(training(a.data, labels), a.also)
     o, y = orl(a.data, labels), lights(a.data, labels)
     d, pairs = deepface(a.data, labels)
     report = {

@@ -28,11 +28,15 @@ class Sample:
 
     name: str
     person: str
-    image: Tensor  # 3×H×W in [0, 1]
+    image: Tensor  # 3×H×W bytes
     face: Face
 
 
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]  # first, second, mated
+
+
+def to_bytes(image: Tensor) -> Tensor:
+    return (image.clamp(0, 1) * 255).round().byte()
 
 
 def orl(data: Path, labels: dict[str, list[Face]]) -> list[Sample]:
@@ -40,11 +44,11 @@ def orl(data: Path, labels: dict[str, list[Face]]) -> list[Sample]:
     for path in sorted((data / "faces/orl").glob("s*.png")):
         face = main_face(labels.get(f"faces/orl/{path.name}", []))
         if face:
-            out.append(Sample(path.name, path.name.split("_")[0], picture(path), face))
+            out.append(Sample(path.name, path.name.split("_")[0], to_bytes(picture(path)), face))
     return out
 
 
-def lights(data: Path, labels: dict[str, list[Face]], *, side: int = 224) -> list[Sample]:
+def lights(data: Path, labels: dict[str, list[Face]], *, side: int = 144) -> list[Sample]:
     """The test part of the portraits, each under ten lamps, the points a little off each time."""
     out = []
     dice = np.random.default_rng(0)
@@ -55,24 +59,24 @@ def lights(data: Path, labels: dict[str, list[Face]], *, side: int = 224) -> lis
         image, face = around(picture(path), face, side)
         for azimuth, elevation in LIGHTS:
             lit = shaded(image, face, azimuth, elevation)
-            out.append(Sample(f"{path.stem}_{azimuth}_{elevation}", path.stem, lit, jittered(face, JITTER, dice)))
+            out.append(Sample(f"{path.stem}_{azimuth}_{elevation}", path.stem, to_bytes(lit), jittered(face, JITTER, dice)))
     return out
 
 
 def around(image: Tensor, face: Face, side: int) -> tuple[Tensor, Face]:
     """The square about a face, 2.2 times its box, brought to so many pixels a side."""
     left, top, right, bottom = face.box
-    x, y, half = (left + right) / 2, (top + bottom) / 2, 1.1 * max(right - left, bottom - top) / 1
+    x, y, half = (left + right) / 2, (top + bottom) / 2, 1.1 * max(right - left, bottom - top)
     h, w = image.shape[1:]
-    l, t = max(0, int(x - half)), max(0, int(y - half))
+    x0, y0 = max(0, int(x - half)), max(0, int(y - half))
     r, b = min(w, int(x + half)), min(h, int(y + half))
-    cut = image[:, t:b, l:r]
+    cut = image[:, y0:b, x0:r]
     times = side / max(cut.shape[1:])
     size = [max(1, round(n * times)) for n in cut.shape[1:]]
     small = torch.nn.functional.interpolate(cut[None], size, mode="bicubic", antialias=True, align_corners=False)[0].clamp(0, 1)
 
     def moved(px: float, py: float) -> tuple[float, float]:
-        return (px - l) * times, (py - t) * times
+        return (px - x0) * times, (py - y0) * times
 
     return small, Face((*moved(left, top), *moved(right, bottom)), tuple(moved(*p) for p in face.points), face.confidence)
 
@@ -93,7 +97,7 @@ def deepface(data: Path, labels: dict[str, list[Face]]) -> tuple[list[Sample], P
         face = main_face(labels.get(f"faces/deepface/{n}", []))
         if face and (folder / n).exists():
             image, face = around(picture(folder / n), face, 320)
-            samples.append(Sample(n, person[n], image, face))
+            samples.append(Sample(n, person[n], to_bytes(image), face))
     at = {s.name: i for i, s in enumerate(samples)}
     kept = [(at[a], at[b], same) for a, b, same in rows if a in at and b in at]
     first, second, mated = (np.array(column) for column in zip(*kept, strict=True))

@@ -19,13 +19,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from assay.bench.edc import Curve, compare, edc, pair_quality
 from assay.catalog import get, index
 from assay.ops.align import chips
 from assay.types import AssayError, Finding
-from face_recogniser_report import matchers, training, unit
+from face_recogniser_report import chips_of, matchers, training, unit
 from face_sets import Pairs, Sample, all_pairs, deepface, lights, orl
 from face_views import faces
 
@@ -56,7 +55,7 @@ def damaged(samples: list[Sample], seed: int) -> list[Sample]:
         image = s.image
         if dice.random() >= WHOLE:
             fn: Any = get(name)
-            image = fn((image[None] * 255).round().byte(), **{fn.card.knob: level})[0].float() / 255
+            image = fn(image[None], **{fn.card.knob: level})[0]
         out.append(Sample(s.name, s.person, image, s.face))
     return out
 
@@ -74,7 +73,7 @@ def judged(name: str, samples: list[Sample]) -> list[float]:
     out = []
     for s in samples:
         try:
-            got = fn(s.image, [s.face]) if fn.card.takes == ("face",) else fn(chips(s.image, [s.face]).clamp(0, 1))
+            got = fn(s.image, [s.face]) if fn.card.takes == ("face",) else fn(chips(s.image.float() / 255, [s.face]).clamp(0, 1))
             value = oriented(name, got[0])
         except AssayError:
             value = -math.inf
@@ -134,8 +133,12 @@ def drawn(panels: list[tuple[str, dict[str, Curve]]], shown: list[str], out: Pat
 
 def page(report: dict[str, Any]) -> str:
     lines = ["# How much a face score helps a matcher", "", f"Written by `{MADE}`.", "", *__doc__.split("\n\n")[2].splitlines(), ""]
-    lines += ["factor: false non-matches left when the worst 20 % of the pairs are discarded, by those at the start; 1 is what discarding at"]
-    lines += ["random gives, 0 is best. relative: the area under the curve up to 20 %, 0 where only errors went, 1 at random; in brackets the"]
+    lines += [
+        "factor: false non-matches left when the worst 20 % of the pairs are discarded, by those at the start; 1 is what discarding at"
+    ]
+    lines += [
+        "random gives, 0 is best. relative: the area under the curve up to 20 %, 0 where only errors went, 1 at random; in brackets the"
+    ]
     lines += ["95 % interval over people.", "", "![Error versus discard](face-utility.png)"]
     for title, rows in report.items():
         lines += ["", f"## {title}", "", "| score | factor at 20 % | pAUC 5 % | pAUC 10 % | pAUC 20 % | relative 20 % | not judged |"]
@@ -174,10 +177,10 @@ def main() -> None:
                 print(title, n, flush=True)
         if a.keep:
             a.keep.write_text(json.dumps(kept))
-        x: Tensor = torch.cat([chips(s.image, [s.face]) for s in samples])
+        x = chips_of(samples)
         for matcher in ("face recogniser", "local binary patterns"):
             v = unit(ways[matcher](x))
-            likeness = np.einsum("nd,nd->n", v[of[0]], v[of[1]])
+            likeness = (v @ v.T)[of[0], of[1]]
             for start in (0.1, 0.01) if int(of[2].sum()) > 1000 else (0.1,):
                 rows, curves = measured(samples, of, have, likeness, start, a.times)
                 report[f"{title}, {matcher}, {start:.0%} false non-matches at the start"] = rows
@@ -188,7 +191,9 @@ def main() -> None:
     a.out.with_suffix(".md").write_text(page(report), "utf-8")
     first = next(iter(report.values()))
     best = sorted(first, key=lambda n: first[n]["relative@0.2"][0])
-    shown = list(dict.fromkeys([n for n in ("vit-fiqa-assay", "embedding_robustness", "landmark_forest", "fiqa-assay") if n in first] + best[:5]))
+    shown = list(
+        dict.fromkeys([n for n in ("vit-fiqa-assay", "embedding_robustness", "landmark_forest", "fiqa-assay") if n in first] + best[:5])
+    )
     drawn(panels, shown, a.out.with_suffix(".png"))
 
 

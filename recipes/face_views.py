@@ -137,9 +137,12 @@ def lit(x: Tensor, normal, uniform) -> Tensor:  # type: ignore[no-untyped-def]
     blob = interpolate(normal(n, 1, 3, 3) * 0.3, [SIDE, SIDE], mode="bicubic", align_corners=True)[:, 0]
     edge = uniform(-1, 1, n, 1, 1)
     angle = uniform(0, 2 * math.pi, n, 1, 1)
-    shadow = 1 - (uniform(0, 1, n, 1, 1) < 0.25).float() * uniform(0.2, 0.75, n, 1, 1) * (
-        (angle.cos() * u + angle.sin() * v - edge) * uniform(3, 15, n, 1, 1)
-    ).sigmoid()
+    shadow = (
+        1
+        - (uniform(0, 1, n, 1, 1) < 0.25).float()
+        * uniform(0.2, 0.75, n, 1, 1)
+        * ((angle.cos() * u + angle.sin() * v - edge) * uniform(3, 15, n, 1, 1)).sigmoid()
+    )
     x = x.clamp(0.001, 1) ** (normal(n, 1, 1, 1) * 0.25).exp()
     x = x * ((slope + blob).exp() * shadow)[:, None] * (normal(n, 3, 1, 1) * 0.08 + normal(n, 1, 1, 1) * 0.2).exp()
     mean = x.mean((1, 2, 3), keepdim=True)

@@ -71,9 +71,11 @@ def closer(image: Tensor, face: Face, dice: np.random.Generator) -> tuple[Tensor
     left, top, right, bottom = face.box
     size = right - left
     cut = dice.uniform(-0.1, 1.2, 4) * size
-    l, t = int(max(0, left - cut[0])), int(max(0, top - cut[1]))
+    x0, y0 = int(max(0, left - cut[0])), int(max(0, top - cut[1]))
     r, b = int(min(w, right + cut[2])), int(min(h, bottom + cut[3]))
-    return image[:, t:b, l:r], Face((left - l, top - t, right - l, bottom - t), tuple((x - l, y - t) for x, y in face.points), face.confidence)
+    return image[:, y0:b, x0:r], Face(
+        (left - x0, top - y0, right - x0, bottom - y0), tuple((x - x0, y - y0) for x, y in face.points), face.confidence
+    )
 
 
 def samples(data: Path, labels: dict[str, list[Face]], wanted: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -126,7 +128,9 @@ def main() -> None:
     stored = arrays(forest)
     save_file(stored, a.out)
     ours = Forest.of(stored).answers(torch.from_numpy(x_held)).mean(1).numpy()
-    print(f"held out: R² {1 - ((ours - y_held) ** 2).mean() / y_held.var():.3f}, r {np.corrcoef(ours, y_held)[0, 1]:.3f}; stored against grown {np.abs(ours - forest.predict(x_held)).max():.4f}")  # fmt: skip
+    explained = 1 - ((ours - y_held) ** 2).mean() / y_held.var()
+    moved = np.abs(ours - forest.predict(x_held)).max()
+    print(f"held out: R² {explained:.3f}, r {np.corrcoef(ours, y_held)[0, 1]:.3f}; the stored forest is off by {moved:.4f} at most")
     matter = permutation_importance(forest, x_held, y_held, n_repeats=3, random_state=0).importances_mean
     print(", ".join(f"{FEATURES[i]} {matter[i]:.3f}" for i in matter.argsort()[::-1][:8]))
     print(f"{a.out}: {a.out.stat().st_size} bytes")

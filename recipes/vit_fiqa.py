@@ -60,7 +60,19 @@ def train(wide: Tensor, held: Tensor, teacher: tuple[FaceRecogniser, Tensor] | N
         optimiser.step()
         step += 1
         if step % 50 == 0:
-            print(json.dumps({"step": step, "minute": round(gone * minutes, 2), "recognition": float(recognition), "missed": float(missed), "ratio": float(target.mean()), "spread": float(target.std())}), flush=True)  # fmt: skip
+            print(
+                json.dumps(
+                    {
+                        "step": step,
+                        "minute": round(gone * minutes, 2),
+                        "recognition": float(recognition),
+                        "missed": float(missed),
+                        "ratio": float(target.mean()),
+                        "spread": float(target.std()),
+                    }
+                ),
+                flush=True,
+            )
         if time.monotonic() - saved > 150:
             saved = time.monotonic()
             torch.save({"net": net.state_dict()}, out)

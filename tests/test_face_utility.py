@@ -121,7 +121,7 @@ def test_the_published_net_has_its_published_size():
 def test_a_tenth_of_the_tokens_is_left_out_in_training_and_none_later():
     net = ViTFIQA(SMALL, drop=0.0)
     seen = []
-    net.blocks[0].register_forward_hook(lambda m, i, o: seen.append(o.shape[1]))
+    net.blocks[0].register_forward_hook(lambda *a: seen.append(a[2].shape[1]))
     x = torch.rand(4, 3, 64, 64)
     quality, found = net(x)
     assert quality.shape == (4,)

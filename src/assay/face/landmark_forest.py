@@ -51,9 +51,7 @@ def landmark_forest(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
         return []
     answers = forest().answers(geometry(faces, *image.shape[-2:]))
     mean, spread = answers.mean(1).tolist(), answers.std(1, unbiased=False).tolist()
-    return [
-        Finding(score=m, data={"spread": round(s, 4), "profile": profile(f)}) for m, s, f in zip(mean, spread, faces, strict=True)
-    ]
+    return [Finding(score=m, data={"spread": round(s, 4), "profile": profile(f)}) for m, s, f in zip(mean, spread, faces, strict=True)]
 
 
 @cache

@@ -44,7 +44,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         n, t, w = x.shape
         q, k, v = self.qkv(x).view(n, t, 3, self.heads, w // self.heads).permute(2, 0, 3, 1, 4)
-        return self.proj(scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, t, w))
+        found: Tensor = self.proj(scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, t, w))
+        return found
 
 
 class Block(nn.Module):
@@ -104,7 +105,8 @@ class ViTFIQA(nn.Module):
     def through(self, x: Tensor) -> Tensor:
         for block in self.blocks:
             x = block(x)
-        return self.norm(x)
+        done: Tensor = self.norm(x)
+        return done
 
     def hidden(self, x: Tensor) -> Tensor:
         """A tenth of the tokens, the quality token as well as any, are left out and stand as mask tokens afterwards."""

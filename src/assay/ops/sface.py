@@ -12,13 +12,13 @@ NEAR = 1 - 1e-7  # acos has no finite slope at 1, and rounding may carry a cosin
 
 
 def sface(cosines: Tensor, labels: Tensor, *, s: float = 64.0, k: float = 80.0, a: float = 0.87, b: float = 1.2) -> Tensor:
-    """Pulls every sample to its own centre and pushes it from the others, each until it is far enough: sigmoid-constrained hypersphere loss.
+    """Pulls every sample to its own centre and pushes it from the others, each until it is far enough.
 
     cosines: N×C; labels: N classes.  Returns one number, whose value says little, because its weights are constants to the gradient:
     watch the mean angles instead.
     a, b: angles in radians at which the pull and the push are halved; the published ones (a, b) are .87, 1.20 for CASIA-WebFace,
     .88, 1.25 for VGGFace2 and .90, 1.20 for MS1MV2. The push is a sum over classes, so few classes want a larger b.
-    Zhong et al. 2021, "SFace", IEEE TIP 30, doi:10.1109/TIP.2020.3048632.
+    Sigmoid-constrained hypersphere loss: Zhong et al. 2021, "SFace", IEEE TIP 30, doi:10.1109/TIP.2020.3048632.
     """
     own = members(cosines, labels)
     with torch.no_grad():  # float32 at least: in half precision exp(80 · 1.5) overflows
