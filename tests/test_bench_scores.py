@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,9 @@ from assay.bench.correlation import correlation, krcc, logistic, plcc_logistic, 
 from assay.bench.flops import Cost, cost
 from assay.bench.rows import numbers, read
 from assay.bench.vquala_fiqa import LEADERBOARD, by_resolution, evaluate, gates, labels, split
+from assay.cli_bench import bench
 from assay.types import BadInput, CannotAssess
+from conftest import ROOT
 
 
 @pytest.fixture
@@ -58,13 +62,13 @@ def test_scale_and_bend_change_what_they_should(opinions):
 
 def test_intervals_cover_and_use_the_photographs(opinions):
     x, y = opinions
-    told = correlation(x, y, times=100)
+    told = correlation(x, y, times=40)
     assert list(told) == ["srcc", "krcc", "plcc_raw", "plcc_logistic", "rmse"]
     for f in told.values():
         assert f.interval[0] < f.value < f.interval[1]
         assert f.interval[1] - f.interval[0] < 0.1
-    wide = correlation(np.tile(x[:40], 10), np.tile(y[:40], 10), subjects=[np.tile(np.arange(40), 10)], times=100)["srcc"]
-    tight = correlation(np.tile(x[:40], 10), np.tile(y[:40], 10), times=100)["srcc"]
+    wide = correlation(np.tile(x[:40], 10), np.tile(y[:40], 10), subjects=[np.tile(np.arange(40), 10)], times=40)["srcc"]
+    tight = correlation(np.tile(x[:40], 10), np.tile(y[:40], 10), times=40)["srcc"]
     assert np.ptp(wide.interval) > 2 * np.ptp(tight.interval)
 
 
@@ -150,7 +154,7 @@ def test_by_resolution(opinions):
 
 def test_the_split_is_that_of_scikit_learn():
     train, held = split([str(i) for i in range(11)])
-    assert held == ["5", "0", "9"]  # sklearn 1.6.1: train_test_split(np.arange(11), train_size=.8, random_state=42)
+    assert held == ["5", "0", "9"]  # scikit-learn 1.9.1: train_test_split(np.arange(11), train_size=.8, random_state=42)
     assert sorted(train + held, key=int) == [str(i) for i in range(11)]
     assert len(split(["x"] * 27686)[0]) == 22148
 
@@ -177,3 +181,13 @@ def test_files_and_what_is_wrong_with_them(tmp_path):
         read(write(""))
     with pytest.raises(BadInput, match="'x' in row 2"):
         numbers(read(write("q\n1\nx\n")), "q")
+
+
+def test_the_example_of_the_page_runs():
+    page = (ROOT / "docs/benches.md").read_text("utf-8")
+    exec(page.split("```python\n")[1].split("```")[0], {})
+
+
+def test_every_command_of_the_page_is_there():
+    page = (ROOT / "docs/benches.md").read_text("utf-8")
+    assert set(re.findall(r"`assay bench (\w+)", page)) == set(bench.commands)

@@ -37,8 +37,9 @@ BELOW = {  # each room, and all it may import
     "demo": ("types", "degrade"),
     "docs": ("catalog",),
     "gallery": ("types", "catalog", "demo", "report", "tasks", "io"),
-    "cli": ("demo", "description", "gallery", "types", "catalog", "runner", "report", "tasks", "io", "kernels", "weights"),
-    "bench": ("types", "check", "ops"),
+    "bench": ("types", "io"),
+    "cli_bench": ("types", "check", "catalog", "bench", "io", "ops", "nets"),
+    "cli": ("cli_bench", "demo", "description", "gallery", "types", "catalog", "runner", "report", "tasks", "io", "kernels", "weights"),
 }
 
 

@@ -26,7 +26,7 @@ from assay.types import CannotAssess
 LEAST = 4  # opinions; fewer cannot hold the four numbers of the curve
 WIDTHS = (0.25, 1.0, 4.0)  # first guesses of β₄, in standard deviations of the score: a step, the usual, almost a line
 CENTRES = (-1.0, 0.0, 1.0)  # and of β₃
-REACH, NARROWEST, WIDEST = 4.0, 0.01, 50.0  # how far β₃ may lie from the mean, and the ends of β₄; beyond them nothing changes
+REACH, NARROWEST, WIDEST = 4.0, 0.01, 20.0  # how far β₃ may lie from the mean, and the ends of β₄; beyond them nothing changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +133,18 @@ def _fit(x: Floats, y: Floats, start: tuple[float, float] | None = None) -> tupl
     pearson(x, y)
     z = (x - x.mean()) / x.std()
 
+    toward = (y - y.mean()) / (y.std() * len(y))
+
     def miss(p: Floats) -> float:
-        try:
-            return 1 - pearson(expit((z - p[0]) / np.exp(p[1])), y) ** 2
-        except CannotAssess:  # the curve is flat where the scores are
-            return 1.0
+        rise = expit((z - p[0]) / np.exp(p[1]))
+        spread = rise.std()
+        return 1 - (rise @ toward / spread) ** 2 if spread > 1e-12 else 1.0  # flat where the scores are: explains nothing
 
     starts = [start] if start else [(c, float(np.log(w))) for c in CENTRES for w in WIDTHS]
     best = min(starts, key=lambda p: miss(np.array(p)))
     bounds = [(-REACH, REACH), (np.log(NARROWEST), np.log(WIDEST))]
-    exact = {"xatol": 1e-2, "fatol": 1e-5} if start else {"xatol": 1e-5, "fatol": 1e-10}
-    p = minimize(miss, np.array(best), method="Nelder-Mead", bounds=bounds, options=exact).x
+    exact = {"xatol": 3e-2, "fatol": 1e-5, "maxiter": 15} if start else {"xatol": 1e-5, "fatol": 1e-10}
+    simplex = np.array([best, (best[0] + 0.3, best[1]), (best[0], best[1] - 0.3)])
+    options: dict[str, object] = {"initial_simplex": np.clip(simplex, *np.transpose(bounds)), **exact}
+    p = minimize(miss, simplex[0], method="Nelder-Mead", bounds=bounds, options=options).x
     return pearson(expit((z - p[0]) / np.exp(p[1])), y), (float(p[0]), float(p[1]))

@@ -21,13 +21,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from assay.bench import crfiqa
 from assay.bench.resample import TIMES, Bools, Figure, Floats, figures, flags, vector
 from assay.bench.verification import threshold_at_fmr
 from assay.types import BadInput, CannotAssess
 
 Protocol = Literal["edc", "crfiqa"]
 LIMITS = (0.2, 0.3)  # Schlett 2023: larger limits rank more stably; the public leaderboards use .2 and .3
-CRFIQA_STEPS = np.arange(0, 0.98, 0.05)  # 0, .05, …, .95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +76,7 @@ def edc(
     if protocol == "crfiqa":
         if threshold is not None or starting_error is not None:
             raise BadInput("crfiqa sets the threshold anew at every step: give fmr, not threshold or starting_error.")
-        return _crfiqa(s, q, m, 1e-3 if fmr is None else fmr, np.ones(len(s)))
+        return Curve("crfiqa", None, crfiqa.STEPS.copy(), crfiqa.errors(s, q, m, crfiqa.FMR if fmr is None else fmr))
     if protocol != "edc":
         raise BadInput(f"protocol must be 'edc' or 'crfiqa'; got {protocol!r}.")
     t = _threshold(s, m, threshold, starting_error, fmr)
@@ -131,18 +131,21 @@ def compare(
     """
     if not qualities:
         raise BadInput("at least one quality score is needed.")
-    at = tuple(limits or (LIMITS if protocol == "edc" else (float(CRFIQA_STEPS[-1]),)))
+    at = tuple(limits or (LIMITS if protocol == "edc" else (float(crfiqa.STEPS[-1]),)))
     asked = {"threshold": threshold, "starting_error": starting_error, "fmr": fmr}
     first = {n: edc(similarity, q, mated=mated, protocol=protocol, **asked) for n, q in qualities.items()}
     best = {limit: min(first, key=lambda n: pauc(first[n], limit)) for limit in at}
     columns = {n: _columns(similarity, q, mated) for n, q in qualities.items()}
-    rate = 1e-3 if fmr is None else fmr
+    rate = crfiqa.FMR if fmr is None else fmr
 
     def measure(weights: Floats) -> dict[str, float]:
         curves: dict[str, Curve] = {}
         for n, (s, q, m) in columns.items():
-            t = first[n].threshold
-            curves[n] = _crfiqa(s, q, m, rate, weights) if t is None else _curve(s[m] < t, q[m], t, weights[m])
+            if (t := first[n].threshold) is not None:
+                curves[n] = _curve(s[m] < t, q[m], t, weights[m])
+                continue
+            rows = np.repeat(np.arange(len(s)), weights.astype(np.int64))
+            curves[n] = Curve("crfiqa", None, crfiqa.STEPS, crfiqa.errors(s[rows], q[rows], m[rows], rate))
         lead = {limit: pauc(curves[n], limit) for limit, n in best.items()}
         return {f"{n}\0{what}": value for n, c in curves.items() for what, value in _told(c, lead).items()}
 
@@ -195,21 +198,3 @@ def _curve(wrong: Bools, quality: Floats, threshold: float, weights: Floats) -> 
     here = left > 0
     gone = 1 - left[here] / left[0]
     return Curve("edc", threshold, np.append(gone, 1.0), np.append(errors[::-1].cumsum()[::-1][here] / left[here], 0.0))
-
-
-def _crfiqa(s: Floats, q: Floats, m: Bools, fmr: float, weights: Floats) -> Curve:
-    """The script in the official repository of CR-FIQA (ERC/erc.py, ERC/roc.py), for any similarity that its distance falls with."""
-    if not 0 < fmr < 1:
-        raise BadInput(f"an FMR lies between 0 and 1; got {fmr}.")
-    rows = np.repeat(np.arange(len(s)), weights.astype(np.int64))
-    order = rows[np.argsort(q[rows], kind="stable")]
-    error = []
-    for fraction in CRFIQA_STEPS:
-        kept = order[int(fraction * len(order)) :]
-        genuine, impostor = s[kept][m[kept]], np.sort(s[kept][~m[kept]])
-        if not len(genuine) or not len(impostor):
-            raise CannotAssess(f"crfiqa needs mated and non-mated comparisons at every step; at {fraction:.0%} discarded one kind is gone.")
-        candidates = np.unique(s[kept])
-        rates = (len(impostor) - np.searchsorted(impostor, candidates, side="left")) / len(impostor)
-        error.append(float((genuine <= candidates[np.abs(rates - fmr).argmin()]).mean()))
-    return Curve("crfiqa", None, CRFIQA_STEPS.copy(), np.array(error))

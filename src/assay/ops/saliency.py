@@ -11,9 +11,9 @@ from torch import Tensor
 
 from assay import kernels
 from assay.ops.filters import gaussian, separable
+from assay.ops.fourier import passed, spectrum
 from assay.ops.gradients import root
 from assay.ops.imresize import Taps, combined, imresize, taps, trimmed
-from assay.ops.phase import passed
 from assay.ops.shared import shared
 
 SIDE = 256  # SDSP works at this size: VSI.m of the authors of Zhang 2014; so do the next four
@@ -94,7 +94,7 @@ def _outstanding(colours: Tensor, wave: Tensor) -> Tensor:
     """What the filter leaves of L, a and b. It is real and even, so that two planes pass as one complex plane: L + ia, and b."""
     both = torch.view_as_complex(colours[:, :2].permute(0, 2, 3, 1).contiguous())
     none = torch.ones_like(wave)
-    first, second = (torch.fft.ifft2(passed(torch.fft.fft2(t), wave, none)) for t in (both, colours[:, 2].to(both.dtype)))
+    first, second = (passed(spectrum(t), wave, none) for t in (both, colours[:, 2].to(both.dtype)))
     return torch.cat([torch.view_as_real(first).permute(0, 3, 1, 2), second.real[:, None]], 1)
 
 
@@ -148,10 +148,10 @@ def spectral_residual(y: Tensor, window: int) -> Tensor:
     """Saliency by what is unusual in the spectrum (Hou & Zhang 2007): N×1×H×W of any unit to the same size, 0..1 before enlarging."""
     h, w = y.shape[-2:]
     small = imresize(y, -(-h // 4), -(-w // 4), kernel="bicubic", scale=0.25).double()  # few pixels; zeros stay zero
-    spectrum = torch.fft.fft2(small)
-    amplitude = 0.5 * (spectrum.real.square() + spectrum.imag.square()).clamp(min=1e-12).log()
+    waves = torch.fft.fft2(small)
+    amplitude = 0.5 * (waves.real.square() + waves.imag.square()).clamp(min=1e-12).log()
     usual = F.avg_pool2d(F.pad(amplitude, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    unusual = torch.fft.ifft2(spectrum * torch.exp(-usual))  # exp(amplitude - usual + i·phase)
+    unusual = torch.fft.ifft2(waves * torch.exp(-usual))  # exp(amplitude - usual + i·phase)
     power = unusual.real.square() + unusual.imag.square()
     before = (window - 1) // 2  # an even window reaches one further at its end, as in imfilter
     power = F.pad(power, (before, window - 1 - before, before, window - 1 - before))
