@@ -43,7 +43,7 @@ def described(wide: Tensor, count: int, hard: float, seed: int = 0) -> tuple[Ten
 
 
 def discriminant(x: Tensor, labels: Tensor, people: int) -> tuple[Tensor, Tensor]:
-    """Weight AXES×F and bias of linear discriminant analysis, the axes that tell most people apart first."""
+    """The centre F, and the axes AXES×F of linear discriminant analysis, those that tell most people apart first."""
     total = torch.zeros(x.shape[1], x.shape[1])
     means = torch.stack([x[labels == k].float().mean(0) for k in range(people)])
     for rows, who in zip(x.split(2048), labels.split(2048), strict=True):
@@ -56,7 +56,7 @@ def discriminant(x: Tensor, labels: Tensor, people: int) -> tuple[Tensor, Tensor
     centre = means.mean(0)
     _, _, v = torch.linalg.svd((means - centre) @ white, full_matrices=False)
     weight = v[:AXES] @ white.T
-    return weight, -weight @ centre
+    return centre, weight
 
 
 def watch(after: Tensor, easy: Tensor, hard: Tensor, people: int) -> dict[str, float]:
@@ -80,9 +80,9 @@ def train(x: Tensor, labels: Tensor, held: tuple[Tensor, Tensor], minutes: float
     """The head is one matrix after the discriminant: at first it keeps the best axes, then SFace turns and weighs them all."""
     torch.manual_seed(seed)
     people, watched = int(labels.max()) + 1, len(held[0])
-    weight, bias = discriminant(x, labels, people)
-    z = torch.cat([rows.float() @ weight.T + bias for rows in x.split(2048)])
-    seen = tuple(h.float() @ weight.T + bias for h in held)
+    centre, weight = discriminant(x, labels, people)
+    z = torch.cat([(rows.float() - centre) @ weight.T for rows in x.split(2048)])
+    seen = tuple((h.float() - centre) @ weight.T for h in held)
     size = z.norm(dim=1).mean()
     after = nn.Parameter(torch.eye(SIZE, AXES))
     with torch.no_grad():
@@ -93,8 +93,8 @@ def train(x: Tensor, labels: Tensor, held: tuple[Tensor, Tensor], minutes: float
     def kept() -> dict[str, Tensor]:
         with torch.no_grad():
             net = FaceRecogniser()
-            net.head[1].weight.copy_(after @ weight / size)
-            net.head[1].bias.copy_(after @ bias / size)
+            net.centre.copy_(centre)
+            net.head.weight.copy_(after @ weight / size)
             return net.state_dict()
 
     first = kept()

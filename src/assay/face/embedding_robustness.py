@@ -22,16 +22,16 @@ SEED = 0
         name="embedding_robustness",
         version="1",
         takes=("face",),
-        scale=Scale(worst=2 / (1 + 2.718281828459045**2), best=1, usual=(0.6, 0.85)),
+        scale=Scale(worst=2 / (1 + 2.718281828459045**2), best=1, usual=(0.43, 0.5)),
         paper="Terhörst et al. 2020 (SER-FIQ), arXiv:2003.09373, on our own small recogniser",
         weights=(MODEL,),
     )
 )
-def embedding_robustness(image: Tensor, faces: Sequence[Face], *, passes: int = 100, rate: float = 0.2) -> Tensor:
+def embedding_robustness(image: Tensor, faces: Sequence[Face], *, passes: int = 100, rate: float = 0.5) -> Tensor:
     """How little a recogniser's idea of a face changes when random parts of what it sees are left out.
 
     image: C×H×W, sRGB; float in [0, 1], or uint8. faces: five points each.
-    passes: how often parts are left out; rate: the share, .2 as in training.  The draws are the same for every face and call.
+    passes: how often parts are left out; rate: the share of what tells the face from an average one. The draws are always the same.
     Returns N scores 2 / (1 + exp(d)), d the mean distance between the directions of all pairs of passes; 1 is best.
     It is the recogniser's own doubt: another recogniser may doubt other faces. The published display scale, fitted to ArcFace, is
     not used.  Raises BadInput; CannotAssess where a face cannot be aligned.

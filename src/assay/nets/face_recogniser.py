@@ -9,8 +9,8 @@ quality scores and cloaks, not a means of identification: docs/face-recogniser.m
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from assay.types import BadInput, Weights
 
 MODEL = Weights(
     file="face_recogniser.safetensors",
-    sha256="ee535185ef68d1b3b4e283ed1732fc34791c084c6fe8d7495e054c31dac01f4d",
+    sha256="f7cd7a85831047f04056f92000f7e24575a522fc22653dd7d87754c298e23497",
     license="Apache-2.0; trained on official portraits under the MIT licence, one picture of each person",
     recipe="recipes/face_recogniser.py",
 )
@@ -41,11 +41,13 @@ class FaceRecogniser(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(FEATURES, SIZE))
+        self.register_buffer("centre", torch.zeros(FEATURES))  # what an average face has
+        self.centre: Tensor
+        self.head = nn.Linear(FEATURES, SIZE, bias=False)
 
     def features(self, chips: Tensor) -> Tensor:
-        """N×2000: what the head sees."""
-        return edges(seen(chips))
+        """N×2000: how the face differs from an average one, which is what the head sees."""
+        return edges(seen(chips)) - self.centre
 
     def forward(self, chips: Tensor) -> Tensor:
         found: Tensor = self.head(self.features(chips))
@@ -111,19 +113,18 @@ def windows(cells: int, side: int) -> Tensor:
     return near / near.sum(1, keepdim=True)
 
 
-def embed(chips: Tensor, *, model: str | Path | None = None) -> Tensor:
+def embed(chips: Tensor, *, model: Callable[[Tensor], Tensor] | None = None) -> Tensor:
     """The direction of each face: N×D, of length 1; the product of two is their likeness.
 
     chips: N×C×S×S floats in [0, 1] of the template of ops.align.chips, without margin, S at least 64. Differentiable.
-    model: the path of another recogniser as TorchScript (.pt): it is given N×3×112×112 in [−1, 1], RGB, as ArcFace takes them.
+    model: another recogniser to ask instead: it gets N×3×112×112 in [−1, 1], RGB, as ArcFace takes them, and gives N×D.
     Raises BadInput.
     """
     if chips.ndim != 4 or chips.shape[1] not in (1, 3) or chips.shape[2] != chips.shape[3] or chips.shape[2] < SIDE:
         raise BadInput(f"chips must be N×1×S×S or N×3×S×S with S at least {SIDE} (assay.ops.align.chips); got {tuple(chips.shape)}.")
     if model is None:
         return normalize(recogniser().to(chips.device)(sized(chips, SIDE).float()))
-    net = foreign(str(model), str(chips.device))
-    return normalize(net(sized(chips.expand(-1, 3, -1, -1), 112).float() * 2 - 1).flatten(1))
+    return normalize(model(sized(chips.expand(-1, 3, -1, -1), 112).float() * 2 - 1).flatten(1))
 
 
 def similarity(a: Tensor, b: Tensor) -> Tensor:
@@ -144,12 +145,3 @@ def recogniser() -> FaceRecogniser:
     net = FaceRecogniser()
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.load_safetensors(MODEL).items()})
     return net.eval().requires_grad_(False)
-
-
-@cache
-def foreign(path: str, device: str) -> torch.nn.Module:
-    """Somebody else's recogniser."""
-    if not Path(path).is_file():
-        raise BadInput(f"there is no recogniser at {path}; wanted a TorchScript file.")
-    net: torch.nn.Module = torch.jit.load(path, map_location=device).eval()  # type: ignore[no-untyped-call]
-    return net
