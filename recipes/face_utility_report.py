@@ -95,11 +95,11 @@ def at(curve: Curve, fraction: float) -> float:
 
 
 def measured(samples: list[Sample], pairs: Pairs, qualities: dict[str, list[float]], likeness: np.ndarray, start: float, times: int):  # type: ignore[no-untyped-def]
-    first, second, mated = (column[pairs[2]] for column in pairs)
+    first, second = (column[pairs[2]] for column in pairs[:2])
     who = np.array([s.person for s in samples])
     able = {n: v for n, v in qualities.items() if np.isfinite(v).any()}
     paired = {n: pair_quality(np.array(v)[first], np.array(v)[second]) for n, v in able.items()}
-    s = likeness[mated]
+    s = likeness[pairs[2]]
     table = compare(s, paired, starting_error=start, limits=LIMITS, subjects=(who[first],), times=times)
     out, curves = {}, {}
     for n, q in paired.items():

@@ -28,7 +28,7 @@ from assay.types import AssayError, Face
 from face_sets import around
 from face_views import faces, jittered, main_face, part, picture
 
-VIEWS, SIDE = 12, 200
+VIEWS, SIDE = 10, 128
 TREES, LEAF, SHARE, DEPTH = 200, 5, 1 / 3, 16
 
 

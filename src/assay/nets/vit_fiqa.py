@@ -71,10 +71,10 @@ class Block(nn.Module):
 class ViTFIQA(nn.Module):
     """N×3×S×S in [0, 1] → quality N, and with the recognising head embeddings N×D beside it."""
 
-    def __init__(self, shape: Shape | None = None, *, recognises: bool = True, masked: float = 0.1, drop: float = 0.1) -> None:
+    def __init__(self, shape: Shape | None = None, *, recognises: bool = True, masked: float = 0.1, spares: bool = False, drop: float = 0.1) -> None:
         super().__init__()
         self.shape = s = shape or Shape()
-        self.masked = masked  # share of the tokens left out in training
+        self.masked, self.spares = masked, spares  # share of tokens left out in training; never the quality token
         self.patch_embed = nn.Conv2d(3, s.width, s.patch, s.patch)
         self.quality_token, self.mask_token = (nn.Parameter(torch.zeros(1, 1, s.width)) for _ in range(2))
         self.pos_embed = nn.Parameter(torch.zeros(1, s.tokens + 1, s.width))
@@ -109,8 +109,11 @@ class ViTFIQA(nn.Module):
         return done
 
     def hidden(self, x: Tensor) -> Tensor:
-        """A tenth of the tokens, the quality token as well as any, are left out and stand as mask tokens afterwards."""
+        """A share of the tokens, the quality token as well as any, is left out and stands as mask tokens afterwards."""
         n, t, w = x.shape
-        kept = torch.rand(n, t, device=x.device).argsort(1)[:, : t - int(t * self.masked)]
+        order = torch.rand(n, t, device=x.device)
+        if self.spares:
+            order[:, 0] = -1
+        kept = order.argsort(1)[:, : t - int(t * self.masked)]
         at = kept[..., None].expand(-1, -1, w)
         return self.mask_token.expand(n, t, w).scatter(1, at, self.through(x.gather(1, at)))
