@@ -1,1 +1,1 @@
-"""Whose face is it, how good a picture of it, and where? One algorithm, one file."""
+"""Where faces are, how good each is, to people and to a matcher, and why. One algorithm, one file."""
