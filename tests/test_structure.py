@@ -13,7 +13,7 @@ from assay.catalog import index, scan
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src/assay"
-ALGORITHMS = ("quality", "authenticity", "degrade")
+ALGORITHMS = ("quality", "face", "authenticity", "degrade")
 BELOW = {  # each room, and all it may import
     "types": (),
     "catalog": ("types",),
@@ -23,6 +23,7 @@ BELOW = {  # each room, and all it may import
     "weights": ("types",),
     "nets": ("types", "check", "ops", "weights"),
     "quality": ("types", "check", "catalog", "ops", "nets", "weights"),
+    "face": ("types", "check", "catalog", "ops", "nets", "weights"),
     "authenticity": ("types", "check", "catalog", "ops", "weights"),
     "degrade": ("types", "check", "catalog", "ops"),
     "io": ("types",),

@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from assay.types import BadInput, Card
 
-ROOMS = ("quality", "authenticity", "degrade")
+ROOMS = ("quality", "face", "authenticity", "degrade")
 INDEX = Path(__file__).with_name("catalog.json")
 
 P = ParamSpec("P")

@@ -1,0 +1,1 @@
+"""How good is this face, and for what? One algorithm, one file."""
