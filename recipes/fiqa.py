@@ -3,7 +3,7 @@
     python recipes/fiqa_data.py PORTRAITS --faces labels.json --out BANK    # first: damaged faces and their targets
     python recipes/fiqa.py BANK --out RUN                                   # then: teacher, pseudo-labels, teacher, student
     python recipes/fiqa.py BANK --out RUN --export src/assay/weights/fiqa_assay.safetensors
-    python recipes/fiqa.py --csv scores.csv --pictures FOLDER --out RUN     # faces rated by people: rows of image,score
+    python recipes/fiqa.py --csv scores.csv --pictures FOLDER [--pools FOLDER FOLDER] --out RUN   # faces that people rated
 
 The pipeline of Efficient-FIQA (Sun et al. 2025, arXiv:2507.15709): a teacher T0 learns the labelled faces; a logistic of four
 parameters, fitted on these, maps what it says of a pool without labels to pseudo-labels; T+ learns both and labels a second pool;
@@ -11,7 +11,7 @@ the student learns all three, with the same loss (ops/regression.py: MSE and PLC
 
 Here the labels are no people's: they are the consensus of five full-reference metrics (fiqa_data.py). The teacher is the
 statistics net of `assay-q` made twice as deep, the student the net itself; both begin as `assay-q`. Or EdgeNeXt-XXS is the
-student, with --student edgenext, and begins from nothing.
+student, with --student edgenext, and begins from nothing; `efficient_fiqa(…, file="RUN/student.pt")` reads it.
 A run goes on where it stopped: each step leaves a file in RUN, and checkpoints every --watch minutes.
 """
 
@@ -22,6 +22,7 @@ import csv
 import json
 import random
 import time
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from assay.nets.imagenet import standardised
 from assay.ops.regression import fit_logistic, logistic, mse_plcc
 from assay.ops.views import resized
 from fiqa_data import part
-from quality_nr_data import HELD_OUT, consensus, read, scales
+from quality_nr_data import HELD_OUT, SUFFIXES, consensus, read, scales
 
 SHIPPED = Path(__file__).parent.parent / "src/assay/weights/assay_q.safetensors"
 PLACES = SIDE // STRIDE
@@ -75,22 +76,28 @@ class Bank:
 
 
 class Rated(Bank):
-    """Faces with people's scores: rows of image,score; 80 % to learn from and 20 % to check, by the seed of the paper."""
+    """Faces with people's scores: rows of image,score; 80 % to learn from and 20 % to check, by the seed of the paper.
 
-    def __init__(self, table: Path, folder: Path, wanted: str) -> None:
+    pools: folders of faces without scores, for the self-training; they go to what is learned from.
+    """
+
+    def __init__(self, table: Path, folder: Path, wanted: str, pools: Sequence[Path] = ()) -> None:
         with table.open(encoding="utf-8") as f:
-            rows = [(r[0], float(r[1])) for r in csv.reader(f) if len(r) > 1 and is_number(r[1])]
+            rows = [(folder / r[0], float(r[1])) for r in csv.reader(f) if len(r) > 1 and is_number(r[1])]
         order = np.random.default_rng(42).permutation(len(rows))
         cut = round(0.8 * len(rows))
-        chosen = [rows[i] for i in (order[:cut] if wanted == "train" else order[cut:])]
         low, high = min(s for _, s in rows), max(s for _, s in rows)
-        self.pixels = torch.cat([centred(read(folder / name)) for name, _ in chosen])
+        chosen = [(*rows[i], 0) for i in (order[:cut] if wanted == "train" else order[cut:])]
+        if wanted == "train":
+            for number, pool in enumerate(pools, 1):
+                chosen += [(path, float("nan"), number) for path in sorted(pool.iterdir()) if path.suffix.lower() in SUFFIXES]
+        self.pixels = torch.cat([centred(read(path)) for path, _, _ in chosen])
         with torch.no_grad():
-            self.found = torch.cat([statistics(p.float() / 255).half() for p in self.pixels.split(8)])
-        self.target = np.array([(s - low) / (high - low) for _, s in chosen], np.float32)
-        self.strengths, self.kinds = torch.full((len(chosen), 0), 0.0), np.full(len(chosen), "")
-        self.group, self.level, self.pool = (np.full(len(chosen), v) for v in (-1, 0, 0))
-        self.seen, self.who = np.full(len(chosen), True), [n for n, _ in chosen]
+            self.found = torch.cat([statistics(x.float() / 255).half() for x in self.pixels.split(8)])
+        self.target = np.array([(score - low) / (high - low) for _, score, _ in chosen], np.float32)
+        self.pool, self.who = np.array([number for _, _, number in chosen]), [path.name for path, _, _ in chosen]
+        self.strengths, self.kinds = torch.zeros(len(chosen), 0), np.full(len(chosen), "")
+        self.group, self.level, self.seen = (np.full(len(chosen), v) for v in (-1, 0, True))
 
 
 def is_number(text: str) -> bool:
@@ -260,6 +267,7 @@ def main() -> None:
     ask.add_argument("bank", type=Path, nargs="?")
     ask.add_argument("--csv", type=Path, help="image,score rows")
     ask.add_argument("--pictures", type=Path, help="the folder of the images of --csv")
+    ask.add_argument("--pools", type=Path, nargs="*", default=[], help="with --csv: up to two folders of faces without scores")
     ask.add_argument("--out", type=Path, required=True, help="the run's folder")
     ask.add_argument("--student", choices=("statistics", "edgenext"), default="statistics")
     ask.add_argument("--minutes", type=float, nargs=3, default=(8, 8, 14), help="of T0, T+ and the student")
@@ -272,7 +280,9 @@ def main() -> None:
     rated = given.csv is not None
 
     def bank(wanted: str) -> Bank:
-        return Rated(given.csv, given.pictures, wanted) if rated else Bank(given.bank, wanted, pixels=given.student == "edgenext")
+        if rated:
+            return Rated(given.csv, given.pictures, wanted, given.pools)
+        return Bank(given.bank, wanted, pixels=given.student == "edgenext")
 
     held = bank("interval")
     if given.export:
@@ -282,8 +292,8 @@ def main() -> None:
     target = np.where(learned.pool == 0, learned.target, np.nan).astype(np.float32)
     first, second, last = given.minutes
     print(f"{len(target)} faces, {int(np.isfinite(target).sum())} labelled", flush=True)
-    if not rated:
-        for pool, name, minutes in ((1, "t0", first), (2, "tplus", second)):
+    for pool, name, minutes in ((1, "t0", first), (2, "tplus", second)):
+        if (learned.pool == pool).any():
             teacher = train("teacher", learned, held, target, given.out / f"{name}.pt", minutes, given.watch)
             target = np.where(np.isfinite(target), target, label("teacher", teacher, learned, pool, given.out / f"pool{pool}.csv"))
     train(given.student, learned, held, target, given.out / "student.pt", last, given.watch)

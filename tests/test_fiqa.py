@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import runpy
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from skimage import data as pictures
+from PIL import Image
+from skimage.data import astronaut
 from torch.utils.flop_counter import FlopCounterMode
 
 from assay.catalog import get
@@ -18,14 +22,16 @@ from assay.nets.edgenext import EdgeNeXtFIQA
 from assay.ops.regression import fidelity_loss, fit_logistic, logistic, mse_plcc, plcc_loss, preferred
 from assay.ops.views import SMALLEST, square, views
 from assay.types import BadInput, CannotAssess, Face, MissingWeights
+from pictures import found, load
 
 judge, official, whole = get("fiqa-assay"), get("efficient_fiqa"), get("portrait-assay")
+ROOT = Path(__file__).parent.parent
 ASTRONAUT = Face((165, 60, 285, 215), ((203.0, 113.0), (245.0, 109.0), (226.0, 140.0), (208.0, 160.0), (247.0, 157.0)), 1.0)
 
 
 @pytest.fixture(scope="module")
 def photo():
-    return torch.from_numpy(pictures.astronaut().copy()).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(astronaut().copy()).permute(2, 0, 1).contiguous()
 
 
 def score(image, face=ASTRONAUT):
@@ -169,6 +175,48 @@ def test_more_damage_scores_worse(photo, name, kind, levels):
     got = [fn(x, [ASTRONAUT])[0] for x in seen]
     scores = [float(getattr(g, "score", g)) for g in got]
     assert scores == sorted(scores, reverse=True)
+
+
+HELD_OUT = {  # portraits that nothing here was trained on: eyes, nose, corners of the mouth
+    "p004.jpg": ((214, 223), (319, 205), (286, 278), (235, 339), (330, 320)),
+    "p005.jpg": ((208, 226), (307, 222), (257, 295), (217, 339), (313, 335)),
+    "p010.jpg": ((202, 216), (292, 198), (256, 256), (214, 306), (311, 289)),
+}
+
+
+@pytest.mark.parametrize("name", ["fiqa-assay", "portrait-assay"])
+@pytest.mark.parametrize("portrait", HELD_OUT)
+def test_blur_and_compression_lower_portraits_held_out(data, name, portrait):
+    x = load(found(data / "faces/portraits" / portrait))
+    face = Face((0, 0, 512, 512), tuple((float(a), float(b)) for a, b in HELD_OUT[portrait]), 1.0)
+    fn = get(name)
+    for kind, levels in (("defocus", (2, 5)), ("avif", (40, 10))):
+        damage = get(kind)
+        seen = [x, *(damage(x, **{damage.card.knob: v}) for v in levels)]
+        got = [fn(y[0], [face])[0] for y in seen]
+        scores = [float(getattr(g, "score", g)) for g in got]
+        assert scores == sorted(scores, reverse=True), kind
+
+
+def test_faces_rated_by_people_can_be_learned(tmp_path, monkeypatch, capsys):
+    """The recipe with a table of image,score and a pool of faces without, one step each."""
+    for folder, count in (("rated", 10), ("pool", 3)):
+        (tmp_path / folder).mkdir()
+        for i in range(count):
+            pixels = np.random.default_rng(i).integers(0, 25 * (i + 1), (70 + i, 64, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{i}.png")
+    (tmp_path / "scores.csv").write_text("image,score\n" + "".join(f"{i}.png,{i / 2}\n" for i in range(10)))
+    monkeypatch.syspath_prepend(ROOT / "recipes")
+    recipe = runpy.run_path(str(ROOT / "recipes/fiqa.py"))["main"]
+    given = {"--csv": "scores.csv", "--pictures": "rated", "--pools": "pool", "--out": "run"}
+    words = [w for key, name in given.items() for w in (key, str(tmp_path / name))]
+    monkeypatch.setattr(sys, "argv", ["fiqa.py", *words, "--minutes", *["0.0001"] * 3])
+    recipe()
+    assert "11 faces, 8 labelled" in capsys.readouterr().out
+    rows = [line.split(",") for line in (tmp_path / "run/pool1.csv").read_text().splitlines()]
+    assert [r[0].split("#")[0] for r in rows] == ["0.png", "1.png", "2.png"]
+    assert all(0 <= float(r[2]) <= 1 for r in rows)
+    AssayQ().load_state_dict(torch.load(tmp_path / "run/student.pt", weights_only=True))
 
 
 def test_the_released_parameters_are_asked_for(photo, monkeypatch, tmp_path):
