@@ -47,6 +47,7 @@ SHIPPED = Path(__file__).parent.parent / "src/assay/weights/assay_q.safetensors"
 PLACES = SIDE // STRIDE
 CROPS = (8, 8, 10, 12, 16)  # sides of what is cut from the statistics; one for each batch
 BATCH, DECAY, AVERAGE = 32, 1e-3, 0.995
+PATCH = 160  # pixels a side of what EdgeNeXt learns from
 RATE = {"teacher": 8e-4, "statistics": 8e-4, "edgenext": 1e-3}
 
 
@@ -153,8 +154,8 @@ def build(kind: str) -> nn.Module:
 def loss(kind: str, net: nn.Module, bank: Bank, rows: np.ndarray, want: Tensor, dice: random.Random) -> Tensor:
     """MSE and PLCC on the score; beside it, where the net has such outputs, its own error and the kinds of damage."""
     if kind == "edgenext":
-        y, x = dice.randrange(33), dice.randrange(33)
-        return mse_plcc(net(standardised(bank.pixels[rows, :, y : y + 224, x : x + 224].float() / 255)), want)
+        y, x = (dice.randrange(SIDE - PATCH + 1) for _ in range(2))
+        return mse_plcc(net(standardised(bank.pixels[rows, :, y : y + PATCH, x : x + PATCH].float() / 255)), want)
     side = dice.choice(CROPS)
     y, x = dice.randrange(PLACES - side + 1), dice.randrange(PLACES - side + 1)
     told = net(bank.found[rows, :, y : y + side, x : x + side].float())

@@ -194,6 +194,7 @@ def main() -> None:
     ask.add_argument("--faces", type=Path, required=True)
     ask.add_argument("--out", type=Path, required=True)
     ask.add_argument("--limit", type=int, default=10_000, help="portraits of each part")
+    ask.add_argument("--parts", nargs="+", default=list(PLANS), choices=list(PLANS))
     ask.add_argument("--workers", type=int, default=2)
     given = ask.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
@@ -204,7 +205,7 @@ def main() -> None:
         face = face_of(short, f"{path.parent.name}/{path.name}")
         if face is not None:
             jobs.setdefault(part(path.name), []).append((path, given.out, face))
-    todo = [job for some in jobs.values() for job in some[: given.limit]]
+    todo = [job for name in given.parts for job in jobs.get(name, [])[: given.limit]]
     random.Random(0).shuffle(todo)
     with ProcessPoolExecutor(given.workers) as pool:
         for i, name in enumerate(pool.map(portrait, todo)):

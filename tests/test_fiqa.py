@@ -229,7 +229,7 @@ def test_the_released_parameters_are_asked_for(photo, monkeypatch, tmp_path):
 
 def test_the_released_parameters_load_by_name_or_path(photo, monkeypatch, tmp_path):
     torch.manual_seed(3)
-    net, path = EdgeNeXtFIQA(), tmp_path / released.FILE
+    net, path = EdgeNeXtFIQA(), tmp_path / released.STUDENT.file
     for p in net.parameters():
         torch.nn.init.normal_(p, std=0.1)
     torch.save({"model_state_dict": {f"module.{k}": v for k, v in net.state_dict().items()}}, path)

@@ -18,11 +18,15 @@ from assay.catalog import carded
 from assay.nets.edgenext import EdgeNeXtFIQA
 from assay.nets.imagenet import standardised
 from assay.ops.views import views
-from assay.types import BadInput, Face, MissingWeights, Scale, ScoreCard
+from assay.types import BadInput, Face, MissingWeights, Scale, ScoreCard, Weights
 
-FILE = "EdgeNeXt_XXS_checkpoint.pt"
 BLOB = "854595a01cf81afa99d83b91e84fc67018ba69a2"  # Git's name of the file in ckpts/ at commit 0e63bc7: no sha256 is published
-URL = "https://github.com/sunwei925/Efficient-FIQA/raw/main/ckpts/EdgeNeXt_XXS_checkpoint.pt"
+STUDENT = Weights(
+    file="EdgeNeXt_XXS_checkpoint.pt",
+    sha256=f"unpublished; git hash-object gives {BLOB}",
+    license="Apache-2.0 by the authors' readme; the repository holds no licence file",
+    url="https://github.com/sunwei925/Efficient-FIQA/raw/main/ckpts/EdgeNeXt_XXS_checkpoint.pt",
+)
 SIDE = 352  # the paper's; test.py of the release
 MARGIN = 0.3  # FFHQ's crops, 4 eye distances or 3.6 times eye to mouth, are 1.26 to 1.30 of the recognition template
 
@@ -35,6 +39,7 @@ MARGIN = 0.3  # FFHQ's crops, 4 eye distances or 3.6 times eye to mouth, are 1.2
         differentiable=True,
         scale=Scale(worst=-inf, best=inf, usual=(0.13, 0.73)),  # 98 % of data_file/gfiqa_results.csv, GFIQA-20k
         paper="Sun et al. 2025 (Efficient-FIQA), arXiv:2507.15709",
+        weights=(STUDENT,),
     )
 )
 def efficient_fiqa(image: Tensor, faces: Sequence[Face], *, file: str = "") -> Tensor:
@@ -53,12 +58,12 @@ def efficient_fiqa(image: Tensor, faces: Sequence[Face], *, file: str = "") -> T
 def found() -> Path:
     """The authors' file in ASSAY_WEIGHTS, its content checked."""
     folder = os.environ.get("ASSAY_WEIGHTS")
-    path = Path(folder or ".") / FILE
+    path = Path(folder or ".") / STUDENT.file
     if not folder or not path.is_file():
         raise MissingWeights(
-            f"{FILE} is not on this machine. It can be had from {URL} (licence: Apache-2.0 by the authors' readme; the repository "
-            f"holds no licence file). Put it into a folder, set ASSAY_WEIGHTS to that folder, or give file=PATH. Offline, "
-            f"fiqa-assay answers the same question with what ships with assay."
+            f"{STUDENT.file} is not on this machine. It can be had from {STUDENT.url} (licence: {STUDENT.license}). Put it into a "
+            "folder, set ASSAY_WEIGHTS to that folder, or give file=PATH. Offline, fiqa-assay answers the same question with what "
+            "ships with assay."
         )
     content = path.read_bytes()
     if hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() != BLOB:
@@ -71,7 +76,7 @@ def load(file: str) -> EdgeNeXtFIQA:
     """The net with the parameters of a file: a plain state dict, or the training script's, under "model_state_dict"."""
     path = Path(file)
     if not path.is_file():
-        raise MissingWeights(f"there is no file {file}; give the path of {FILE}.")
+        raise MissingWeights(f"there is no file {file}; give the path of {STUDENT.file}.")
     kept = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
     kept = kept.get("model_state_dict", kept) if isinstance(kept, dict) else {}
     net = EdgeNeXtFIQA()

@@ -45,6 +45,7 @@ def fiqa_assay(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
     full-reference consensus 9 times in 10, the kinds of damage seen, and a map of local quality, one place per 16×16 pixels of
     the view. The labels were the consensus of full-reference metrics on damaged portraits, not people's opinions; light,
     colour, pose and expression are not judged. .13 billion multiply-adds a face; docs/face-quality.md has what it is worth.
+    Not differentiable: it answers with findings, whose numbers are plain.
     Raises BadInput, and CannotAssess for a face under 24 pixels or outside the picture.
     """
     image = check.faces(image, faces)

@@ -44,6 +44,7 @@ def portrait_assay(image: Tensor, faces: Sequence[Face]) -> Tensor:
     preferred with 84 %. Across scenes they say little, as in DN-PIQA. The labels were the consensus of full-reference metrics
     on damaged portraits, half of it over the whole picture and half over the face, not people's opinions; the official DN-PIQA
     (174 M parameters) is not part of Assay.
+    Not differentiable: it compares, and was not made to be optimised against.
     Returns N scores, higher is better.  Raises BadInput, and CannotAssess for a face under 24 pixels or outside the picture.
     """
     image = check.faces(image, faces)
