@@ -16,7 +16,7 @@ from assay.types import Face, Finding, Scale, ScoreCard, Weights
 
 MODEL = Weights(
     file="fiqa_assay.safetensors",
-    sha256="0aae9bb0d24b901a6051b9cb691d5ececd10e79270e86c6179fe535a7989c628",
+    sha256="2e11590354802a8188145f94c8faf45eebe6ff705c288131104deddd533abb76",
     license="Apache-2.0; trained on official portraits (MIT repository), begun from assay_q.safetensors (free photographs)",
     recipe="recipes/fiqa.py",
 )

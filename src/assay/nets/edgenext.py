@@ -40,7 +40,7 @@ class Near(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv_dw(x).permute(0, 2, 3, 1)
-        return x + (self.gamma * self.mlp(self.norm(y))).permute(0, 3, 1, 2)
+        return x + (self.gamma * self.mlp(self.norm(y))).permute(0, 3, 1, 2)  # type: ignore[no-any-return]
 
 
 class Channels(nn.Module):
@@ -103,7 +103,7 @@ class Far(nn.Module):
         flat = y.flatten(2).transpose(1, 2)
         flat = flat + self.gamma_xca * self.xca(self.norm_xca(flat))
         flat = self.gamma * self.mlp(self.norm(flat))
-        return x + flat.transpose(1, 2).reshape(x.shape)
+        return x + flat.transpose(1, 2).reshape(x.shape)  # type: ignore[no-any-return]
 
 
 class Norm(nn.LayerNorm):
