@@ -119,6 +119,7 @@ def train(args: argparse.Namespace) -> None:
         rate = args.rate * warm * (1 - gone if gone > 0.4 else 0.6 + (0.4 - gone))
         for group in optimiser.param_groups:
             group["lr"] = rate
+        feed.pool.hard = args.easy + (1 - args.easy) * min(1, 1.5 * gone)
         before = time.time()
         x, wanted = feed.batch()
         made += time.time() - before
@@ -156,6 +157,7 @@ if __name__ == "__main__":
     cli.add_argument("labels", type=Path)
     cli.add_argument("--minutes", type=float, default=40)
     cli.add_argument("--rate", type=float, default=RATE)
+    cli.add_argument("--easy", type=float, default=0.3, help="difficulty of the first pictures; it has risen to 1 after two thirds")
     cli.add_argument("--seed", type=int, default=0)
     cli.add_argument("--start-from", type=Path, help="go on from the net.pt of an earlier run")
     cli.add_argument("--export", type=Path)

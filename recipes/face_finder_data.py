@@ -63,6 +63,7 @@ class Pool:
 
     def __init__(self, data: Path, labels: dict[str, Any], *, wanted: str = "train", swaps: int = 400, seed: int = 0) -> None:
         self.rng = np.random.default_rng(seed)
+        self.hard = 1.0  # how often and how far pictures are made difficult, from 0 to 1
         self.heads = [h for p in sorted((data / "faces/portraits").glob("*.jpg")) if part(p) == wanted for h in _head(p, data, labels)]
         self.backgrounds = backgrounds(data, labels, wanted)
         self.heads += [self._swapped() for _ in range(swaps)]
@@ -75,7 +76,7 @@ class Pool:
             biggest = float(np.exp(rng.uniform(*np.log(SIZES))))
             for _ in range(int(rng.integers(3))):
                 self._decoy(canvas, biggest)
-            for i in range(int(rng.choice([1, 2, 4, 7], p=[0.3, 0.3, 0.25, 0.15]))):
+            for i in range(int(rng.choice([1, 3, 6, 10], p=[0.2, 0.3, 0.3, 0.2]))):
                 self._paste(canvas, faces, biggest * (rng.uniform(0.6, 1.1) if i else 1))
         else:
             self._decoy(canvas, 60)
@@ -108,7 +109,12 @@ class Pool:
         """Put one head into the canvas and note where its face came to lie."""
         rng = self.rng
         head = self.heads[rng.integers(len(self.heads))]
-        turn = float(rng.choice([rng.normal(0, 14), rng.uniform(-50, 50), rng.uniform(-180, 180)], p=[0.75, 0.2, 0.05]))
+        turn = float(
+            rng.choice(
+                [rng.normal(0, 14), rng.uniform(-50, 50), rng.uniform(-180, 180)],
+                p=[1 - 0.25 * self.hard, 0.2 * self.hard, 0.05 * self.hard],
+            )
+        )
         inside = 0.5 * size if rng.random() < 0.8 else 0.05 * size
         at = rng.uniform(min(inside, SIDE / 2), max(SIDE - inside, SIDE / 2), 2)
         if any(abs(at - f[:2]).max() < 0.6 * (size + f[3]) for f in faces):
@@ -122,7 +128,7 @@ class Pool:
         kind = WANTED if abs(turn) < 65 else IGNORED
         if abs(turn) < 115:
             faces.append(np.array([*centre, w, h, *pts.ravel(), kind]))
-        if rng.random() < 0.2:
+        if rng.random() < 0.2 * self.hard:
             self._cover(canvas, centre, size)
 
     def _placement(self, head: Head, size: float, at: Matrix, turn: float) -> tuple[Matrix, Matrix]:
@@ -185,11 +191,11 @@ class Pool:
     def _lit(self, x: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Another light: colour, brightness, contrast, and a shadow from one side."""
         rng = self.rng
-        if rng.random() < 0.7:
+        if rng.random() < 0.7 * self.hard:
             x = x * rng.uniform(0.75, 1.25, 3).astype(np.float32)
             mean = x.mean()
             x = (x - mean) * np.float32(rng.uniform(0.5, 1.3)) + mean * np.float32(rng.uniform(0.55, 1.4))
-        if rng.random() < 0.3:
+        if rng.random() < 0.3 * self.hard:
             ramp = np.linspace(rng.uniform(0.25, 1), rng.uniform(0.6, 1.3), x.shape[1], dtype=np.float32)
             x = x * (ramp if rng.random() < 0.5 else ramp[::-1])[None, :, None]
         if rng.random() < 0.25:
@@ -236,22 +242,22 @@ class Pool:
     def _seen(self, canvas: Image.Image) -> NDArray[np.uint8]:
         """What a camera, an editor and a network do to it."""
         rng = self.rng
-        if rng.random() < 0.25:
+        if rng.random() < 0.25 * self.hard:
             k = rng.uniform(0.4, 0.9)
             canvas = canvas.resize((int(SIDE * k), int(SIDE * k)), Image.Resampling.BILINEAR).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-        elif rng.random() < 0.2:
+        elif rng.random() < 0.2 * self.hard:
             canvas = canvas.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.4, 1.8))))
-        if rng.random() < 0.3:
+        if rng.random() < 0.3 * self.hard:
             canvas = canvas.convert("L").convert("RGB")
         x = np.asarray(canvas, np.float32)
-        if rng.random() < 0.6:
+        if rng.random() < 0.6 * self.hard:
             x = 255 * (x / 255) ** np.float32(rng.uniform(0.5, 1.9)) * np.float32(rng.uniform(0.35, 1.25)) + np.float32(rng.uniform(0, 40))
-        if rng.random() < 0.4:
+        if rng.random() < 0.4 * self.hard:
             x = x * rng.uniform(0.8, 1.2, 3).astype(np.float32)
-        if rng.random() < 0.3:
+        if rng.random() < 0.3 * self.hard:
             x = x + rng.normal(0, rng.uniform(1, 14), (SIDE, SIDE, 1 if rng.random() < 0.5 else 3)).astype(np.float32)
         x = x.clip(0, 255).astype(np.uint8)
-        if rng.random() < 0.4:
+        if rng.random() < 0.4 * self.hard:
             file = io.BytesIO()
             Image.fromarray(x).save(file, "JPEG", quality=int(rng.integers(15, 90)))
             x = np.asarray(Image.open(file).convert("RGB"))

@@ -27,12 +27,12 @@ def noise():
     return (soft.clamp(0, 1) * 255).to(torch.uint8)
 
 
-def close(a, b, within=0.05):
+def close(a, b, within=0.05, sure=1e-3):
     assert [len(t) for t in a] == [len(t) for t in b]
     for one, other in zip((f for t in a for f in t), (f for t in b for f in t), strict=True):
         np.testing.assert_allclose(one.box, other.box, atol=within)
         np.testing.assert_allclose(one.points, other.points, atol=within)
-        assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
+        assert one.confidence == pytest.approx(other.confidence, abs=sure)
 
 
 def test_overlap_and_suppression():
@@ -74,7 +74,7 @@ def test_a_batch_is_a_loop_and_looking_twice_is_looking_once(noise):
     batch = find(noise, confidence=ANY)
     assert sum(map(len, batch)) > 0
     assert batch == [find(x[None], confidence=ANY)[0] for x in noise] == find(noise, confidence=ANY)
-    close(batch, find(noise.float() / 255, confidence=ANY), within=0.5)
+    close(batch, find(noise.float() / 255, confidence=ANY), within=1, sure=0.01)  # bytes stay bytes when they are scaled
     for faces in batch:
         assert faces == sorted(faces, key=lambda f: -f.size)
         assert all(len(f.points) == 5 and 0 < f.confidence < 1 for f in faces)
@@ -89,7 +89,7 @@ def test_tiles_change_nothing(noise, monkeypatch):
     x = noise[:1].repeat(1, 1, 2, 2)
     whole = find(x, confidence=ANY, smallest=LEAST)
     monkeypatch.setattr(face_finder, "TILE", 128)
-    close(whole, find(x, confidence=ANY, smallest=LEAST), within=1)
+    close(whole, find(x, confidence=ANY, smallest=LEAST), within=1, sure=0.02)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (9, 5), (40, 31)])

@@ -26,7 +26,7 @@ from assay.types import BadInput, Face, Weights
 
 MODEL = Weights(
     file="face_finder.safetensors",
-    sha256="0248b1afe87d075e675e4c02a938336199a3b5a37cf06a1505e7c714b6dd2e69",
+    sha256="cb1da903b7197202e3ba2af61bfbc322737f3d3821eb962276e03a269fde648f",
     license="Apache-2.0; trained on official portraits (MIT) and free photographs",
     recipe="recipes/face_finder.py",
 )
@@ -36,7 +36,7 @@ LEVEL = 0.25  # from one size of the picture to the next; the net's range is wid
 WHOLE = 96  # pixels: a copy of that side shows faces larger than the picture as well
 FIT = 64  # pixels: side of the last copy
 GRID = 32  # pixels: sides the net takes are multiples of it
-TILE, REACH = 1024, 128  # pixels looked at in one go, and how far beyond its edge a tile must see
+TILE, REACH = 1024, 128  # pixels looked at in one go, and how far beyond its edge a tile sees; farther context hardly matters
 MARGIN = 32  # pixels of middle grey around a small copy, so that half a face at its edge has room
 SAME = 0.4  # overlap from which two boxes are one face
 MOST = 500  # faces in one picture
