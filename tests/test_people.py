@@ -20,7 +20,7 @@ from assay.catalog import carded
 from assay.cli import main
 from assay.report import rows, terminal
 from assay.report.html import HtmlReport
-from assay.tasks import Task
+from assay.tasks import Task, task
 from assay.types import BadInput, CannotAssess, Face, Finding, Scale, ScoreCard
 
 SCHEMA = json.loads((Path(rows.__file__).parent / "schema.json").read_text("utf-8"))
@@ -72,6 +72,17 @@ def test_of_many_faces_the_largest_are_judged(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(people, "find", lambda _: [crowd])
     items = people.judge(assay.read(photo(tmp_path / "a.png")), [Task(width)])
     assert [bool(i.results) for i in items] == [True] * people.JUDGED + [False] * 3
+
+
+def test_a_group_is_not_told_to_be_a_portrait(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    picture = assay.read(photo(tmp_path / "a.png"))
+    tasks = [task("single_face_present"), task("inter_eye_distance")]
+    for scale, says in ((0.9, False), (0.4, True)):
+        monkeypatch.setattr(people, "find", lambda _, scale=scale: [[placed(20, 30, 1), placed(180, 30, scale)]])
+        first, second = (" ".join(i.advice) for i in people.judge(picture, tasks))
+        assert ("one person alone" in first) == says
+        assert "one person alone" not in second
+        assert "eyes" in second
 
 
 def test_a_run_by_name_gives_every_face_and_the_largest_for_the_picture(two: list[Face], tmp_path: Path) -> None:

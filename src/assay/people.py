@@ -13,6 +13,9 @@ from assay.types import CannotAssess, Face, FaceItem, Failure, Finding, Picture,
 from assay.words.face_advice import advice
 
 JUDGED = 12  # faces of one picture that are judged, the largest ones; of the others only the place is told
+GROUP = 0.5  # from this part of the largest face's size on, another one makes a picture of several people
+# what matters in a picture of one person, and is no reason to advise a group
+PORTRAIT = ("single_face_present", "head_size", "crop_left", "crop_right", "margin_above", "margin_below", "background_uniformity")
 NOBODY = "No face was found in this picture."
 
 
@@ -26,7 +29,8 @@ def judge(picture: Picture, tasks: Sequence[Task], *, device: str = "cpu") -> tu
     found = faces(picture, device=device)
     judged, pixels = found[:JUDGED], picture.pixels.to(device)
     columns = [answers(t, pixels, judged) for t in tasks]
-    items = [_item(face, [column[k] for column in columns]) for k, face in enumerate(judged)]
+    alone = len(found) == 1 or (len(found) > 1 and found[1].size < GROUP * found[0].size)
+    items = [_item(face, [column[k] for column in columns], portrait=alone and k == 0) for k, face in enumerate(judged)]
     return (*items, *(FaceItem(face) for face in found[JUDGED:]))
 
 
@@ -54,6 +58,7 @@ def largest(t: Task, picture: Picture, *, device: str = "cpu") -> Result:
     return to_result(t, out if isinstance(out, Finding) else Finding(out))
 
 
-def _item(face: Face, told: Sequence[Result | Failure]) -> FaceItem:
+def _item(face: Face, told: Sequence[Result | Failure], *, portrait: bool) -> FaceItem:
     results = tuple(a for a in told if isinstance(a, Result))
-    return FaceItem(face, results, tuple(a for a in told if isinstance(a, Failure)), advice(results))
+    heeded = [r for r in results if portrait or r.name not in PORTRAIT]
+    return FaceItem(face, results, tuple(a for a in told if isinstance(a, Failure)), advice(heeded))

@@ -103,7 +103,7 @@ function peoplePanel(faces) {
       told.map((r) => meter(r, HEADLINES[r.name])),
       f.advice.length > 0 && h("ul.reasons", {}, f.advice.map((t) => h("li", {}, t))),
       scores.length > 0 && h("details", {}, h("summary", {}, "All measures of this face"), rest.map((r) => meter(r)),
-        f.errors.length > 0 && h("p.soft", {}, f.errors.map((e) => `${e.what}: ${unseen(e.says)}`).join(" "))));
+        f.errors.length > 0 && h("p.soft", {}, [...new Set(f.errors.map((e) => e.says))].map((t) => `${f.errors.filter((e) => e.says === t).map((e) => e.what).join(", ")}: ${unseen(t)}`).join(" "))));
   }), faces.length > 12 && h("p.soft", {}, `and ${faces.length - 12} more`));
 }
 
