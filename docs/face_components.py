@@ -41,7 +41,11 @@ ROWS = {  # OFIQ's name, how the measurement becomes a value, what is ours and w
     "head_pose_pitch": ("HeadPosePitch", "100 cos² x", "same mapping; a net there, a rigid head of five points here"),
     "head_pose_roll": ("HeadPoseRoll", "100 cos² x", "same mapping; a net there, a rigid head of five points here"),
     "inter_eye_distance": ("InterEyeDistance", "σ(70, 20)", "same formula; eyes are the detector's points"),
-    "head_size": ("HeadSize", "200 (1 − σ(0, 0.05)) of |x − 0.45|", "same mapping; the chin is where the mean head has it"),
+    "head_size": (
+        "HeadSize",
+        "200 (1 − σ(0, 0.05)) of the distance of x from 0.45",
+        "same mapping; the chin is where the mean head has it",
+    ),
     "crop_left": ("LeftwardCropOfTheFaceImage", "σ(0.9, 0.1)", "same formula"),
     "crop_right": ("RightwardCropOfTheFaceImage", "σ(0.9, 0.1)", "same formula"),
     "margin_above": ("MarginAboveOfTheFaceImage", "σ(1.4, 0.1)", "same mapping; the chin is where the mean head has it"),
@@ -226,6 +230,8 @@ def page(out: dict[str, Any], count: int) -> None:
         says = EXACT.get(n, "")
         if change := row.get("change"):
             says = f"{change['what']}: {', '.join(f'{v:.0f}' for v in change['value'])}; {100 * change['in order']:.0f} % of steps in order"
+        if n == "compression_artifacts":  # all the value says is 100
+            says = f"{change['what']}: measured {', '.join(f'{v:.2f}' for v in change['raw'])}, all worth 100 by the mapping"
         if mouth := row.get("open from closed, by eye"):
             says = f"AUC {mouth['auc']} of {mouth['open']} open against {mouth['closed']} closed mouths, labelled by eye"
         if eyes := row.get("beside dlib's lids"):
