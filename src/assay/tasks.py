@@ -18,6 +18,8 @@ Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
 
 TOO_SLOW = ("il_niqe-assay", "cpbd")  # seconds for what niqe-assay, assay-q and sharpness say in a tenth of one; by name they run
 
+UNSURE = ("eyes_open",)  # errs too often to be told unasked
+
 
 @dataclass(frozen=True)
 class Task:
@@ -98,7 +100,7 @@ def offline() -> tuple[str, ...]:
         if row["answers"] in ("score", "evidence")
         and row["takes"] in (["image"], ["file"], ["face"])
         and not any(w["url"] for w in row["weights"])
-        and name not in TOO_SLOW
+        and name not in (*TOO_SLOW, *UNSURE)
     )
 
 

@@ -34,7 +34,8 @@ def eyes_open(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
     image: C×H×W, sRGB; float in [0, 1], or uint8. faces: five points each.
     Returns for each face a value of 0…100 (50 at 0.02), and raw: the gap between the lids as a share of the distance from eyes to
     chin, mean of both eyes. A tiny net reads it off profiles of the aligned eyes; it learned on open eyes whose lids were drawn
-    down by a warp. It tells shut from open, not how wide: docs/face-components.md has its error. Dark glasses mislead it.
+    down by a warp. It errs often: it tells eyes shut by a warp from
+    open ones, but hardly real lids of small faces (docs/face-components.md), so nothing else here relies on it.
     OFIQ: EyesOpen, same unit and mapping. There landmarks of the lids are measured, and the smaller gap counts.
     Raises BadInput, and CannotAssess for eyes under 20 px apart or a face that lies mostly outside the picture.
     Not differentiable: it answers with findings, whose numbers are plain.

@@ -35,7 +35,8 @@ def face_occlusion_prevention(image: Tensor, faces: Sequence[Face]) -> list[Find
     Returns for each face 100 (1 − raw), and raw: the share of the face that does not look like its own skin, by the colour of
     8×8 blocks of the aligned face; eyes, brows and mouth are left out.
     OFIQ: FaceOcclusionPrevention, same unit and mapping. There a net marks what covers a face; here hard shadows and beards
-    count in part, and a hand does not. Faces with nothing before them read 0.0…0.3: docs/face-components.md.
+    count in part, and a hand does not. Faces with nothing before them read 0.0…0.3, and
+    a large cover reads like a small one, because it becomes what the skin is compared with: docs/face-components.md.
     Raises BadInput, and CannotAssess for eyes under 20 px apart or a face that lies mostly outside the picture.
     Not differentiable: blocks are skin or not.
     """

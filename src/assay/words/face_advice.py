@@ -93,9 +93,6 @@ ADVICE = {
     "compression_artifacts": Advice(
         95, lambda x, _: f"Save with less compression: about {x:.2f} of the face's structure (SSIM) is left; over 0.6 is wanted."
     ),
-    "eyes_open": Advice(
-        60, lambda x, _: f"Open the eyes: the lids are {100 * x:.1f} % of the distance from eyes to chin apart; 5 % and more is open."
-    ),
     "mouth_closed": Advice(
         85, lambda x, _: f"Close the mouth: the lips are {100 * x:.0f} % of the distance from eyes to chin apart."
     ),
