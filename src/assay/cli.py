@@ -86,25 +86,33 @@ def inspect(paths: tuple[str, ...], **options: Any) -> None:
 @click.argument("names")
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--ref", help="The reference: one file for all, or a folder paired by file name.")
+@click.option("--scene", metavar="FOLDER", help="Other pictures of the scene that PATHS show, for puzzle_similarity.")
 @_outputs
-def run(names: str, paths: tuple[str, ...], ref: str | None, **options: Any) -> None:
+def run(names: str, paths: tuple[str, ...], ref: str | None, scene: str | None, **options: Any) -> None:
     """Score PATHS with NAMES, separated by commas: psnr,ssim:variant=box,niqe-assay.
 
     Metrics with and without a reference may be mixed; `assay list` shows them. all-fr and all-nr are all of the quality room
     that take a reference, and that take none.
     """
-    raise Exit(_work(tuple(n.strip() for n in names.split(",") if n.strip()), paths, ref, options, verdicts=False))
+    raise Exit(_work(tuple(n.strip() for n in names.split(",") if n.strip()), paths, ref, options, verdicts=False, scene=scene))
 
 
-def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, options: dict[str, Any], *, verdicts: bool) -> int:
+def _work(
+    names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, options: dict[str, Any], *, verdicts: bool, scene: str | None = None
+) -> int:
     from assay.io.find import find, pair
     from assay.report.sinks import Sinks, failed
+    from assay.runner import in_scene
     from assay.runner import run as assess_all
     from assay.tasks import tasks as tasks_of
 
     tasks = tasks_of(names)
     if ref is None and (needing := [t.name for t in tasks if "reference" in t.fn.card.takes]):
         raise BadInput(f"a reference is needed for {' and '.join(needing)}: add --ref FILE or --ref FOLDER.")
+    if scene is not None and not Path(scene).is_dir():
+        raise BadInput(f"the scene {scene} is no folder; --scene names a folder with pictures of the scene.")
+    max_pixels = int(options["max_megapixels"] * 1e6)
+    tasks = in_scene(tasks, None if scene is None else find([scene]), max_pixels=max_pixels)
     files: list[Any] = list(pair(paths, ref)) if ref is not None else list(find(paths))
     if len(files) > 1 and options["device"] == "cpu":
         import torch
@@ -121,7 +129,7 @@ def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, optio
             reuse=sinks.reuse,
             device=options["device"],
             workers=options["workers"],
-            max_pixels=int(options["max_megapixels"] * 1e6),
+            max_pixels=max_pixels,
         )
         for item in done:
             some_failed |= failed(sinks.add(item), verdicts=verdicts)

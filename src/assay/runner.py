@@ -42,14 +42,23 @@ Pair: TypeAlias = tuple[Source, Source | BadInput | None]  # a reference that co
 Reuse: TypeAlias = Callable[[str, str, str], dict[str, Any] | None]
 
 
-def assess(algorithm: Algorithm, source: Source, *, ref: Source | None = None, maps: bool = False, **knobs: object) -> Result:
+def assess(
+    algorithm: Algorithm,
+    source: Source,
+    *,
+    ref: Source | None = None,
+    scene: Iterable[Source] | None = None,
+    maps: bool = False,
+    **knobs: object,
+) -> Result:
     """Run one algorithm on one picture and keep its card beside the answer.
 
     source, ref: a path, an array (H×W, H×W×C; uint8, uint16 or float in [0, 1]), a C×H×W tensor, or what `read` gave.
+    scene: other pictures of the same scene, of one size, for what takes ("image", "images").
     Raises BadInput, CannotAssess or MissingWeights: here, unlike in `run`, one failure is the whole story.
     """
     chosen = task(algorithm)
-    job = replace(chosen, knobs={**chosen.knobs, **knobs})
+    (job,) = in_scene([replace(chosen, knobs={**chosen.knobs, **knobs})], scene)
     reference = None if ref is None else _picture(ref)
     return _apply(job, [_picture(source)], [reference], maps=maps, device="cpu")[0]
 
@@ -63,6 +72,7 @@ def run(
     algorithms: Sequence[Algorithm],
     sources: Iterable[Source | Pair],
     *,
+    scene: Iterable[Source] | None = None,
     maps: bool = False,
     verdicts: bool = False,
     keep_pictures: bool = False,
@@ -76,6 +86,7 @@ def run(
 
     algorithms: names, "all-fr" and "all-nr" among them, functions or tasks; what they have in common is computed once.
     sources: paths, arrays or tensors, or (source, reference) pairs.
+    scene: pictures of the scene that all sources show, for what takes ("image", "images"); read once.
     maps: also compute the maps of the algorithms that draw one.
     verdicts: fuse the results into Item.quality and Item.origin.
     keep_pictures: leave the decoded picture on the Item, for reports.
@@ -84,9 +95,9 @@ def run(
     workers: jobs at a time; the processor count by default. At most twice as many wait to be handed out.
     decoding: passed to `read` (background, max_pixels).
 
-    A file that fails becomes an Item with `errors`; nothing here raises for one file's sake.
+    A file that fails becomes an Item with `errors`; nothing here raises for one file's sake, but for one of the scene's.
     """
-    wanted = tasks(algorithms)
+    wanted = in_scene(tasks(algorithms), scene, **decoding)
     if not wanted:
         raise BadInput("no algorithm was named; `assay list` shows all.")
     options = _Options(wanted, maps, verdicts, keep_pictures, reuse, device, decoding)
@@ -105,6 +116,33 @@ def run(
         finally:  # the consumer left early, or pressed Ctrl-C
             for future in waiting:
                 future.cancel()
+
+
+def in_scene(wanted: Sequence[Task], scene: Iterable[Source] | None, **decoding: Any) -> tuple[Task, ...]:
+    """The tasks, with the pictures of the scene for those that look at one.  Raises BadInput where it is missing or not needed."""
+    needing = [t.name for t in wanted if "images" in t.fn.card.takes and t.scene is None]
+    if scene is None:
+        if needing:
+            raise BadInput(f"{' and '.join(needing)} compares with a scene; name its pictures with scene= (--scene on the command line).")
+        return tuple(wanted)
+    if not needing:
+        raise BadInput("a scene was given, but none of the algorithms looks at one; leave it out, or add puzzle_similarity-assay.")
+    pictures = [_picture(s, **decoding) for s in scene]
+    if len(pictures) < 2:
+        raise BadInput(f"a scene needs at least two pictures; got {len(pictures)}.")
+    if len(sizes := {tuple(p.pixels.shape[1:]) for p in pictures}) > 1:
+        shown = ", ".join(f"{w}×{h}" for h, w in sorted(sizes))
+        raise BadInput(f"the pictures of a scene must have one size; got {shown} (width×height). Resize them first.")
+    together = torch.stack(_alike([p.pixels for p in pictures]))
+    digest = hashlib.sha256("".join(sorted(p.sha256 for p in pictures)).encode()).hexdigest()
+    return tuple(replace(t, scene=together, scene_sha256=digest) if t.name in needing else t for t in wanted)
+
+
+def _alike(pixels: list[Tensor]) -> list[Tensor]:
+    """In colour where any is, and as floats where any is."""
+    channels = max(len(p) for p in pixels)
+    as_floats = any(p.is_floating_point() for p in pixels)
+    return [(p / 255 if as_floats and p.dtype == torch.uint8 else p).expand(channels, -1, -1) for p in pixels]
 
 
 @dataclass(frozen=True)
@@ -246,13 +284,13 @@ def _apply(t: Task, x: list[Picture], refs: list[Picture | None], *, maps: bool,
     card = t.fn.card
     if card.takes == ("file",):
         return [to_result(t, t.fn(p, **t.knobs)) for p in x]
-    if card.takes not in (("image",), ("image", "reference")):
+    if card.takes not in (("image",), ("image", "reference"), ("image", "images")):
         raise BadInput(f"{card.name} takes {' and '.join(card.takes)}, not single pictures.")
     side, (height, width) = getattr(card, "min_side", 1), x[0].pixels.shape[1:]
     if min(height, width) < side:
         raise CannotAssess(f"{card.name} needs at least {side}×{side} pixels; this picture has {width}×{height}.")
     given = [_stack(x, device)]
-    named = {}
+    named = {} if t.scene is None else {"scene": t.scene.to(device)}
     if "reference" in card.takes:
         if any(r is None for r in refs):
             raise BadInput(f"{card.name} compares with a reference; name one with ref= (--ref on the command line).")

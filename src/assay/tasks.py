@@ -6,14 +6,17 @@ import inspect as signatures
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import isnan
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from assay.catalog import Carded, get, index, nearest
 from assay.types import AlterCard, BadInput, CannotAssess, Card, Finding, Result, ScoreCard
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
 
-TOO_SLOW = ("il_niqe-assay",)  # seconds for what niqe-assay and assay-q say in a tenth of one; by name it runs
+TOO_SLOW = ("il_niqe-assay", "cpbd")  # seconds for what niqe-assay, assay-q and sharpness say in a tenth of one; by name they run
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Task:
 
     fn: Carded[Card, ..., Any]
     knobs: dict[str, object] = field(default_factory=dict)
+    scene: Tensor | None = field(default=None, repr=False, compare=False)  # M×C×h×w, for what takes ("image", "images")
+    scene_sha256: str = ""
 
     @property
     def name(self) -> str:
@@ -29,8 +34,8 @@ class Task:
 
     @property
     def identity(self) -> str:
-        """What a stored result must carry to be this task's: name, knobs and the version of the card."""
-        return f"{self.name}@{self.fn.card.version}"
+        """What a stored result must carry to be this task's: name, knobs, the version of the card, and the scene."""
+        return f"{self.name}@{self.fn.card.version}" + (f"+{self.scene_sha256}" if self.scene_sha256 else "")
 
 
 def task(algorithm: Algorithm) -> Task:
@@ -41,11 +46,6 @@ def task(algorithm: Algorithm) -> Task:
         return Task(algorithm)
     name, *settings = algorithm.split(":")
     fn = get(name.strip())
-    if "images" in fn.card.takes:
-        raise BadInput(
-            f"{name} looks at a picture beside a whole set of pictures, which only Python can hand it: "
-            f"from {fn.__module__} import {fn.__name__}; {fn.__name__}(x, scene=views)."
-        )
     if isinstance(fn.card, AlterCard):
         raise BadInput(f"{name} changes a picture and scores none; `assay list quality` shows what does.")
     known = {k: p for k, p in signatures.signature(fn).parameters.items() if p.kind is p.KEYWORD_ONLY and k not in ("ref", "scene")}
