@@ -136,7 +136,7 @@ def _filter_features(opponent: Tensor, rgb: Tensor, scale: int) -> Tensor:
     means = torch.stack([colours.mean(-1), colours.var(-1)], dim=-1).permute(1, 2, 0, 3).flatten(0, 1).flatten(1)
     edges = torch.cat([statistics(plane, scale) for plane in opponent], dim=1)
     waves = torch.cat([statistics(z, scale) for z in responses(opponent[2], scale)], dim=1)
-    slopes = [t[..., 5:15].unflatten(2, (2, 5)).flatten(1, 2) for t in (edges, waves)]
+    slopes = [t[..., 5:15].reshape(len(t), -1, 5) for t in (edges, waves)]
     shapes = gaussians(torch.cat([slopes[0], waves[..., :5], slopes[1]], dim=1), len(opponent[0]) // BLOCKS)
     return torch.cat([edges[..., 15:].flatten(1), means, shapes, waves[..., 15:].flatten(1)], dim=1)
 
