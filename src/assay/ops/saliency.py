@@ -11,7 +11,6 @@ from torch import Tensor
 
 from assay import kernels
 from assay.ops.filters import gaussian, separable
-from assay.ops.fourier import passed, spectrum
 from assay.ops.gradients import root
 from assay.ops.imresize import Taps, combined, imresize, taps, trimmed
 from assay.ops.shared import shared
