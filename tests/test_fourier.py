@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from assay import kernels
+from assay.catalog import get
 from assay.ops.fourier import passed, spectrum
 from assay.quality.fsim import fsim
 
@@ -62,3 +64,25 @@ def test_the_filter_is_its_definition(dtype, monkeypatch):
     got = passed(spectrum(y), radial, angular)
     monkeypatch.setattr(kernels, "can", lambda *_, **__: False)
     torch.testing.assert_close(got, passed(spectrum(y), radial, angular))
+
+
+class Counted(TorchDispatchMode):
+    """Planes transformed, complex or from or to real ones, while it is entered."""
+
+    complex = real = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name.startswith("_fft_"):
+            planes = args[0][..., 0, 0].numel()
+            whole = name == "_fft_c2c" or (name == "_fft_r2c" and args[3] is False)
+            self.complex, self.real = self.complex + planes * whole, self.real + planes * (not whole)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("name", "planes"), [("mad", (42, 4)), ("fsim", (34, 0)), ("vsi", (0, 12))])
+def test_as_many_transforms_as_the_speed_report_says(name, planes):
+    x = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    with Counted() as seen:
+        get(name)(x, ref=x.flip(3))
+    assert (seen.complex, seen.real) == planes

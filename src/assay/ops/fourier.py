@@ -44,7 +44,10 @@ def passed(spectra: Tensor, radial: Tensor, angular: Tensor, memory: Tensor | No
 
 @contextmanager
 def _threads_for(y: Tensor) -> Iterator[None]:
-    """One thread for a small picture. The number belongs to the calling thread, and is as before afterwards."""
+    """One thread for a small picture. The number belongs to the calling thread, and is as before afterwards.
+
+    A thread that uses torch for the first time meanwhile takes the number it finds: one.
+    """
     threads = torch.get_num_threads()
     if threads == 1 or y.numel() >= ALONE or not y.is_cpu:
         yield
