@@ -8,6 +8,7 @@ import torch
 from scipy.optimize import brentq
 from scipy.signal import convolve2d
 
+from assay import kernels
 from assay.ops import ilniqe, ilniqe_fits
 from assay.quality.il_niqe import il_niqe, il_niqe_map, official
 from assay.quality.il_niqe_assay import il_niqe_assay, il_niqe_assay_map, model
@@ -37,6 +38,17 @@ def test_the_weibull_fit_is_the_likeliest():
         np.testing.assert_allclose(got[i, j], [np.mean(v**k) ** (1 / k), k], rtol=1e-9)
 
 
+@pytest.mark.skipif(kernels.library() is None, reason="the kernels are not built")
+@pytest.mark.parametrize("side", [504, 252])
+def test_the_kernel_is_its_definition(photo, side, monkeypatch):
+    y = torch.from_numpy(photo[:side, :side].astype(float))
+    waves = torch.complex(y[..., 0] - y[..., 1], y[..., 2])
+    got = [ilniqe_fits.statistics(p, 504 // side) for p in (y[..., 0], waves)]
+    monkeypatch.setattr(kernels, "can", lambda *_, **__: False)
+    for a, plane in zip(got, (y[..., 0], waves), strict=True):
+        np.testing.assert_allclose(a, ilniqe_fits.statistics(plane, 504 // side), rtol=1e-6)
+
+
 def test_halving_reaches_one_pixel_further_ahead():
     x = torch.zeros(1, 8, 8, dtype=torch.float64)
     x[0, 4, 4] = 1
@@ -48,7 +60,8 @@ def test_halving_reaches_one_pixel_further_ahead():
 
 
 def test_filters_pass_their_own_frequency_alone():
-    f = ilniqe_fits._filters(504, 1).reshape(3, 4, 504, 504)
+    radial, angular = ilniqe_fits._filters(504, 1)
+    f = radial[:, None] * angular
     assert (f[..., 0, 0] == 0).all()
     peak = f[0, 0].flatten().argmax().item()
     assert peak == pytest.approx(504 / 2.4, abs=1)  # on the first row: level waves, 2.4 pixels long

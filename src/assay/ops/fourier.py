@@ -27,12 +27,13 @@ def passed(spectra: Tensor, radial: Tensor, angular: Tensor, memory: Tensor | No
 
     memory: a tensor like the spectra, to work in; new memory for every filter of a large picture takes a third of the time.
     """
-    if kernels.can(spectra, dtypes=(torch.complex64,)):
+    if kernels.can(spectra, dtypes=(torch.complex64, torch.complex128)):
+        run = _library().fourier_filter_f32 if spectra.dtype == torch.complex64 else _library().fourier_filter_f64
         spectra = spectra.contiguous()
         memory = torch.empty_like(spectra) if memory is None else memory
         factors, n = [kernels.pointer(t) for t in (radial, angular)], radial.numel()
         for one, to in zip(spectra.view(-1, n), memory.view(-1, n), strict=True):
-            _library().fourier_filter(kernels.pointer(one), *factors, n, kernels.pointer(to))
+            run(kernels.pointer(one), *factors, n, kernels.pointer(to))
         product = memory
     else:
         product = spectra * (radial * angular)
@@ -43,7 +44,10 @@ def passed(spectra: Tensor, radial: Tensor, angular: Tensor, memory: Tensor | No
 
 @contextmanager
 def _threads_for(y: Tensor) -> Iterator[None]:
-    """One thread for a small picture. The number belongs to the calling thread, and is as before afterwards."""
+    """One thread for a small picture. The number belongs to the calling thread, and is as before afterwards.
+
+    A thread that uses torch for the first time meanwhile takes the number it finds: one.
+    """
     threads = torch.get_num_threads()
     if threads == 1 or y.numel() >= ALONE or not y.is_cpu:
         yield
@@ -61,5 +65,6 @@ def _library() -> ctypes.CDLL:
     if library is None:
         raise RuntimeError("the kernels are not built; ask kernels.can first")
     size, address = ctypes.c_ssize_t, ctypes.c_void_p
-    library.fourier_filter.argtypes, library.fourier_filter.restype = [address, address, address, size, address], None
+    for fn in (library.fourier_filter_f32, library.fourier_filter_f64):
+        fn.argtypes, fn.restype = [address, address, address, size, address], None
     return library

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from assay.ops import aggd
 from assay.ops.filters import gaussian, windowed
-from assay.ops.ilniqe_fits import BLOCKS, derivatives, gaussians, log_opponent, responses, tiles, weibull
+from assay.ops.ilniqe_fits import BLOCKS, gaussians, log_opponent, responses, statistics, tiles
 from assay.ops.imresize import taps
 from assay.ops.niqe import as_bytes, textured
 
@@ -132,13 +132,13 @@ def _contrast_features(contrast: Tensor) -> Tensor:
 
 def _filter_features(opponent: Tensor, rgb: Tensor, scale: int) -> Tensor:
     """36×216: of gradients, of colours, of log-Gabor responses and of their gradients."""
-    across, down = derivatives(opponent, scale)
     colours = tiles(log_opponent(rgb)).transpose(2, 3).flatten(3)  # 3×6×6×pixels
     means = torch.stack([colours.mean(-1), colours.var(-1)], dim=-1).permute(1, 2, 0, 3).flatten(0, 1).flatten(1)
-    response = responses(opponent[2], scale)
-    dx, dy = derivatives(response, scale)
-    signed = [torch.stack([across, down], dim=1).flatten(0, 1), response, torch.stack([dx, dy], dim=1).flatten(0, 1)]
-    return torch.cat([weibull(across, down), means, *(gaussians(t) for t in signed), weibull(dx, dy)], dim=1)
+    edges = torch.cat([statistics(plane, scale) for plane in opponent], dim=1)
+    waves = torch.cat([statistics(z, scale) for z in responses(opponent[2], scale)], dim=1)
+    slopes = [t[..., 5:15].reshape(len(t), -1, 5) for t in (edges, waves)]
+    shapes = gaussians(torch.cat([slopes[0], waves[..., :5], slopes[1]], dim=1), len(opponent[0]) // BLOCKS)
+    return torch.cat([edges[..., 15:].flatten(1), means, shapes, waves[..., 15:].flatten(1)], dim=1)
 
 
 def _halved(x: Tensor) -> Tensor:

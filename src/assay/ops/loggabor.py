@@ -63,12 +63,11 @@ def _steps(n: int) -> Tensor:
 
 def _radial(octave: Tensor, scale: int) -> Tensor:
     centre = log(2 / (SHORTEST * FACTOR**scale))
-    out = torch.exp((octave - centre).square() / (-2 * log(BANDWIDTH) ** 2))
+    out = (octave - centre).square_().div_(-2 * log(BANDWIDTH) ** 2).exp_()  # in place: large memory is slow to come by
     out[0, 0] = 0
     return out
 
 
 def _angular(angle: Tensor, centre: float) -> Tensor:
-    away = (angle - centre).abs()
-    away = torch.minimum(away, 2 * pi - away)
-    return torch.exp(away.square() / (-2 * SPREAD**2))
+    away = (angle - centre).abs_()
+    return torch.minimum(away, 2 * pi - away, out=away).square_().div_(-2 * SPREAD**2).exp_()

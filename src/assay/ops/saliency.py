@@ -11,7 +11,6 @@ from torch import Tensor
 
 from assay import kernels
 from assay.ops.filters import gaussian, separable
-from assay.ops.fourier import passed, spectrum
 from assay.ops.gradients import root
 from assay.ops.imresize import Taps, combined, imresize, taps, trimmed
 from assay.ops.shared import shared
@@ -91,11 +90,9 @@ def sdsp(x: Tensor) -> Tensor:
 
 
 def _outstanding(colours: Tensor, wave: Tensor) -> Tensor:
-    """What the filter leaves of L, a and b. It is real and even, so that two planes pass as one complex plane: L + ia, and b."""
-    both = torch.view_as_complex(colours[:, :2].permute(0, 2, 3, 1).contiguous())
-    none = torch.ones_like(wave)
-    first, second = (passed(spectrum(t), wave, none) for t in (both, colours[:, 2].to(both.dtype)))
-    return torch.cat([torch.view_as_real(first).permute(0, 3, 1, 2), second.real[:, None]], 1)
+    """What the filter, which is real and even, leaves of L, a and b."""
+    waves: Tensor = torch.fft.irfft2(torch.fft.rfft2(colours) * wave[:, : SIDE // 2 + 1], s=(SIDE, SIDE))
+    return waves
 
 
 def _joined(band: Tensor, colours: Tensor, centre: Tensor) -> Tensor:
@@ -140,7 +137,9 @@ def _enlarging(size: int, out: int, step: int) -> tuple[Taps, Taps, Tensor]:
         at = torch.floor((torch.arange(out, dtype=torch.float64) + 0.5) * size / out - 0.5)
         change = at[1:] != at[:-1]
         ends = F.pad(change, (1, 0), value=True) | F.pad(change, (0, 1), value=True)
-    return trimmed(places, weights), Taps(full.places[ends].contiguous(), full.weights[ends].contiguous()), means.sum(1)
+    found = ends.nonzero()[:, 0]
+    found = torch.cat([found[::2], found[1::2]])  # neighbours of one kind lie between neighbouring nodes: no gather
+    return trimmed(places, weights), Taps(full.places[found].contiguous(), full.weights[found].contiguous()), means.sum(1)
 
 
 @shared
