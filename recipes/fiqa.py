@@ -7,11 +7,15 @@
 
 The pipeline of Efficient-FIQA (Sun et al. 2025, arXiv:2507.15709): a teacher T0 learns the labelled faces; a logistic of four
 parameters, fitted on these, maps what it says of a pool without labels to pseudo-labels; T+ learns both and labels a second pool;
-the student learns all three, with the same loss (ops/regression.py: MSE and PLCC) and nothing but the numbers.
+the student learns all three, with the same loss (ops/regression.py: MSE and PLCC) and no features of the teacher. Beside the
+score the statistics nets learn how far they are off, and which damage the bank applied.
 
 Here the labels are no people's: they are the consensus of five full-reference metrics (fiqa_data.py). The teacher is the
 statistics net of `assay-q` made twice as deep, the student the net itself; both begin as `assay-q`. Or EdgeNeXt-XXS is the
 student, with --student edgenext, and begins from nothing; `efficient_fiqa(…, file="RUN/student.pt")` reads it.
+
+The shipped weights: T0 took 175 steps in 6 minutes of a busy core, T+ 186 in 5, the student 801 in 15, on 67 portraits: 2613
+faces with labels and 804 in the pools.
 A run goes on where it stopped: each step leaves a file in RUN, and checkpoints every --watch minutes.
 """
 

@@ -2,9 +2,10 @@
 
     python recipes/fiqa_report.py BANK RUN --portraits BANK2 --out docs/face-quality.json [--wild DATA/faces/gan_real --faces labels.json]
 
-BANK is fiqa_data's, RUN is fiqa.py's (the teacher lies there), BANK2 is portrait.py's. On portraits held out, with damage known
-and damage held out: how often the order of two levels of one damage is right; rank correlation with the full-reference consensus
-and with the teacher; how far a score moves when the face is mirrored or the view shifted; parameters and multiply-adds.
+BANK is fiqa_data's, RUN is fiqa.py's (the teacher lies there, and perhaps a student of another kind as edgenext.pt), BANK2 is
+portrait.py's. On portraits held out, with damage known and damage held out: how often the order of two levels of one damage is
+right; rank correlation with the full-reference consensus and with the teacher; how far a score moves when the face is mirrored
+or the view shifted; parameters and multiply-adds.
 All intervals: 95 %, bootstrap over portraits.
 """
 
@@ -225,14 +226,14 @@ def main() -> None:
     teacher.load_state_dict(torch.load(given.run / "tplus.pt", weights_only=True))
     score, inside = shipped(bank, pick)
     told = {"fiqa-assay": score, "teacher": predict("teacher", teacher, bank, pick)}
+    for name in able(list(PEERS)):
+        told[name] = np.array([judge(name, bank.pixels[int(i)][None]) for i in pick])
+        print(name, flush=True)
     edge = given.run / "edgenext.pt"
     if edge.exists():
         net = EdgeNeXtFIQA()
         net.load_state_dict(torch.load(edge, weights_only=True))
         told["EdgeNeXt-XXS trained here"] = predict("edgenext", net, bank, pick)
-    for name in able(list(PEERS)):
-        told[name] = np.array([judge(name, bank.pixels[int(i)][None]) for i in pick])
-        print(name, flush=True)
     report: Row = {"recipe": "recipes/fiqa_report.py", "faces held out": on_faces(bank, told, pick)}
     report["faces held out"]["interval holds"] = round(float(inside.mean()), 3)
     report["size"], report["steadiness"] = sizes(), steady(bank, pick[::8])

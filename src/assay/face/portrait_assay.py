@@ -18,7 +18,7 @@ from assay.types import Face, Scale, ScoreCard, Weights
 
 MODEL = Weights(
     file="portrait_assay.safetensors",
-    sha256="",
+    sha256="cd447aec8f81b7b44a600e3772e401047661454e430d7b727a385c026300119d",
     license="Apache-2.0; trained on official portraits (MIT repository), begun from assay_q and fiqa_assay",
     recipe="recipes/portrait.py",
 )
@@ -30,7 +30,7 @@ MARGIN = 0.4  # of the face's view, as fiqa-assay has it
         name="portrait-assay",
         version="1",
         takes=("face",),
-        scale=Scale(worst=-inf, best=inf, unit="JOD", usual=(-4, 4)),
+        scale=Scale(worst=-inf, best=inf, unit="JOD", usual=(-2.5, 2.5)),
         paper="own; after Sun et al. 2024 (DN-PIQA), arXiv:2405.08555; labels are no people's",
         weights=(MODEL,),
     )

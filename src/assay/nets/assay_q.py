@@ -7,6 +7,7 @@ A turned or mirrored picture whose sides are multiples of 16 meets the very same
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -107,8 +108,8 @@ def texture(y: Tensor, cell: int) -> Tensor:
     m = (y - mean) / (sigma + CALM)
     near, far = neighbours(m)
     square = m.square()
-    each = torch.cat([m.abs(), square, square.square(), m * near, m * far, (sigma + 1e-3).log()], dim=1)
-    a, s, f, p, q, d = avg_pool2d(each, cell).unbind(1)
+    each = [m.abs(), square, square.square(), m * near, m * far, (sigma + 1e-3).log()]
+    a, s, f, p, q, d = averages(each, cell).unbind(1)
     return torch.stack([a, (s + TINY).log(), (f + TINY).log() - 2 * (s + TINY).log(), p, q, d], dim=1)
 
 
@@ -118,18 +119,17 @@ def colours(y: Tensor, r: Tensor, g: Tensor, b: Tensor) -> list[Tensor]:
     rgb = torch.cat([r, g, b], dim=1)
     top, low = rgb.amax(1, keepdim=True), rgb.amin(1, keepdim=True)
     chroma = (cb.square() + cr.square() + 1e-8).sqrt()
-    near, _ = neighbours(y)
+    near = beside(y)
     planes = [y, y.square(), cb, cr, chroma, cb.square() + cr.square(), (top > 0.995).float(), (low < 0.005).float()]
     planes += [(y > 0.97).float(), (y < 0.03).float(), ((y - near).abs() < 0.4 / 255).float(), top - low]
-    v = avg_pool2d(torch.cat(planes, dim=1), STRIDE)
+    v = averages(planes, STRIDE)
     spread = (v[:, 1:2] - v[:, :1].square()).clamp_min(0).add(1e-5).log()
     tint = (v[:, 5:6] - v[:, 2:3].square() - v[:, 3:4].square()).clamp_min(0).add(TINY).log()
     out = [v[:, :1], spread, v[:, 2:5], tint, v[:, 6:]]
     for scale in range(SCALES):
-        both = torch.cat([y, cb, cr], dim=1)
-        both = avg_pool2d(both, 2**scale) if scale else both
-        fine = (both - neighbours(both)[0]).square()
-        e = avg_pool2d(torch.cat([fine, fine.square()], dim=1), STRIDE >> scale)
+        small = [avg_pool2d(p, 2**scale) if scale else p for p in (y, cb, cr)]
+        fine = [(p - beside(p)).square() for p in small]
+        e = averages([*fine, *(f.square() for f in fine)], STRIDE >> scale)
         luma, tone = e[:, :1] + TINY, e[:, 1:2] + e[:, 2:3] + TINY
         out.append((tone / luma).log())
         if not scale:
@@ -169,17 +169,28 @@ def grid(y: Tensor) -> Tensor:
     return (out[0] + out[1]) / 2
 
 
+def averages(planes: Sequence[Tensor], side: int) -> Tensor:
+    """Means over squares, one plane after the other: to put the planes together first costs more than all the rest."""
+    return torch.cat([avg_pool2d(p, side) for p in planes], dim=1)
+
+
 def smooth(x: Tensor) -> Tensor:
     """Gaussian means over 7×7, as NIQE takes them; the border is mirrored."""
     return windowed(pad(x, (3, 3, 3, 3), mode="reflect"), gaussian(7, 7 / 6))
 
 
+def beside(x: Tensor) -> Tensor:
+    """The mean of the four pixels beside each pixel."""
+    wide = pad(x, (1, 1, 1, 1), mode="replicate")
+    near = wide[:, :, :-2, 1:-1] + wide[:, :, 2:, 1:-1]
+    return near.add_(wide[:, :, 1:-1, :-2]).add_(wide[:, :, 1:-1, 2:]).div_(4)
+
+
 def neighbours(x: Tensor) -> tuple[Tensor, Tensor]:
     """The mean of the four pixels beside each pixel, and of the four at its corners."""
     wide = pad(x, (1, 1, 1, 1), mode="replicate")
-    up, mid, low = wide[:, :, :-2], wide[:, :, 1:-1], wide[:, :, 2:]
-    near = (up[..., 1:-1] + low[..., 1:-1] + mid[..., :-2] + mid[..., 2:]) / 4
-    return near, (up[..., :-2] + up[..., 2:] + low[..., :-2] + low[..., 2:]) / 4
+    up, low = wide[:, :, :-2], wide[:, :, 2:]
+    return beside(x), (up[..., :-2] + up[..., 2:] + low[..., :-2] + low[..., 2:]) / 4
 
 
 class Symmetric(nn.Module):
