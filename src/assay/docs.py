@@ -11,6 +11,7 @@ from assay.catalog import ROOMS, get, index
 
 TITLES = {
     "quality": "Quality: algorithms that score a picture",
+    "face": "Faces: algorithms that judge one face in a picture",
     "authenticity": "Authenticity: evidence of where a picture came from",
     "degrade": "Degradations: damage with levels in physical units",
 }
