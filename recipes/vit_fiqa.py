@@ -26,6 +26,7 @@ from torch.nn.functional import normalize
 from assay.nets.face_recogniser import FaceRecogniser
 from assay.nets.vit_fiqa import SMALL, ViTFIQA
 from assay.ops.certainty import certainty, certainty_loss
+from assay.ops.dct import filters
 from assay.ops.sface import cosface
 from face_views import composites, faces, portraits, views
 
@@ -38,6 +39,7 @@ def train(wide: Tensor, held: Tensor, teacher: tuple[FaceRecogniser, Tensor] | N
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     net = ViTFIQA(SMALL, masked=0.5, spares=True)  # half of the patches: twice the steps in the same time
+    see_detail(net, views(wide[:128], torch.Generator().manual_seed(1), hard=1.0))
     centres = nn.Parameter(torch.empty(len(wide), SMALL.embedding))
     nn.init.normal_(centres, std=0.01)
     optimiser = torch.optim.AdamW([*net.parameters(), centres], lr=RATE, weight_decay=DECAY)
@@ -45,7 +47,7 @@ def train(wide: Tensor, held: Tensor, teacher: tuple[FaceRecogniser, Tensor] | N
     step = 0
     while (gone := (time.monotonic() - start) / 60 / minutes) < 1:
         for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 30) * (1 - gone)
+            group["lr"] = RATE * min(1, (step + 1) / 30) * min(1.0, 2 * (1 - gone))
         labels = torch.randint(len(wide), (BATCH,), generator=generator)
         with torch.no_grad():
             x = views(wide[labels], generator, hard=torch.rand(BATCH, generator=generator) * 1.4)
@@ -80,6 +82,19 @@ def train(wide: Tensor, held: Tensor, teacher: tuple[FaceRecogniser, Tensor] | N
             print(json.dumps({"step": step} | watch(net, held, teacher)), flush=True)
     torch.save({"net": net.state_dict()}, out)
     print(json.dumps({"step": step} | watch(net, held, teacher)), flush=True)
+
+
+@torch.no_grad()
+def see_detail(net: ViTFIQA, x: Tensor) -> None:
+    """Patches enter as cosine transforms of luma and chroma, all frequencies equally strong: from raw pixels blur is learned late."""
+    basis = filters(SMALL.patch).float().view(64, 1, 8, 8)
+    fine, coarse = torch.arange(64), torch.tensor([8 * v + u for v in range(6) for u in range(6)][:32])
+    luma, blue, red = torch.tensor(((0.299, 0.587, 0.114), (-0.169, -0.331, 0.5), (0.5, -0.419, -0.081)))  # BT.601
+    weight = torch.cat([basis[k] * c.view(1, 3, 1, 1) for k, c in ((fine, luma), (coarse, blue), (coarse, red))])
+    found = torch.nn.functional.conv2d(x * 2 - 1, weight, stride=SMALL.patch)
+    spread, mean = found.std((0, 2, 3)).clamp_min(1e-3), found.mean((0, 2, 3))
+    net.patch_embed.weight.copy_(weight / spread[:, None, None, None])
+    net.patch_embed.bias.copy_(-mean / spread)  # type: ignore[union-attr]
 
 
 def watch(net: ViTFIQA, held: Tensor, teacher: tuple[FaceRecogniser, Tensor] | None) -> dict[str, float]:
