@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
 
 TOO_SLOW = ("il_niqe-assay", "cpbd")  # seconds for what niqe-assay, assay-q and sharpness say in a tenth of one; by name they run
-
-UNSURE = ("eyes_open",)  # errs too often to be told unasked
+UNASKED = ("eyes_open", "portrait-assay")  # errs often; compares shots of one scene: told only where asked by name
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def offline() -> tuple[str, ...]:
         if row["answers"] in ("score", "evidence")
         and row["takes"] in (["image"], ["file"], ["face"])
         and not any(w["url"] for w in row["weights"])
-        and name not in (*TOO_SLOW, *UNSURE)
+        and name not in (*TOO_SLOW, *UNASKED)
     )
 
 
