@@ -20,13 +20,13 @@ from torch.nn.functional import interpolate, max_pool2d, pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from assay import check, weights
-from assay.nets import blazeface, lbp, mtcnn, rfb
+from assay.nets import blazeface, face_points, lbp, mtcnn, rfb
 from assay.ops.detections import face, kept
 from assay.types import BadInput, Face, Weights
 
 MODEL = Weights(
     file="face_finder.safetensors",
-    sha256="cb1da903b7197202e3ba2af61bfbc322737f3d3821eb962276e03a269fde648f",
+    sha256="fd2bb53e50841f6f47061c04a251dd663b8caabd8b43cee3c05a0427a2a5c159",
     license="Apache-2.0; trained on official portraits (MIT) and free photographs",
     recipe="recipes/face_finder.py",
 )
@@ -138,7 +138,16 @@ def _turned_back(face: Face, turn: int, height: int, width: int) -> Face:
 
 
 def detect(picture: Tensor, confidence: float, smallest: float) -> list[Face]:
-    """The faces of one picture, 3×H×W, by the net of this file."""
+    """The faces of one picture, 3×H×W: what the net finds, the points settled (face_points)."""
+    found = proposals(picture, confidence, smallest)
+    if not found:
+        return []
+    grey = picture.float().mean(0, keepdim=True) / (255 if picture.dtype == torch.uint8 else 1)
+    return [face_points.settled(grey, f) for f in found]
+
+
+def proposals(picture: Tensor, confidence: float, smallest: float) -> list[Face]:
+    """The faces of one picture, 3×H×W, with the points that the net of this file gives."""
     net, (h, w), scale = network(picture.device), picture.shape[1:], LEAST / smallest
     scores, places = [], []
     while True:
