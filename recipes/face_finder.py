@@ -8,7 +8,7 @@ Pictures are made as they are needed (face_finder_data.Pool) and each is seen ab
 centre, softly (quality focal loss, Li et al. 2020, arXiv:2006.04388); boxes and points are learned there, as parts of its size.
 
 The shipped weights took four runs, each going on from the one before: 240 steps of 24 pictures of 160 pixels, then about 450, 2100
-and 3400 steps as it stands here (the last two with --easy 0.3 and 0.6), 41 minutes of a shared core by the clock.
+and 3400 steps as it stands here (the last two with --easy 0.3 and 0.6), about 43 minutes of a shared core by the clock.
 """
 
 from __future__ import annotations
