@@ -20,13 +20,13 @@ from torch.nn.functional import interpolate, max_pool2d, pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from assay import check, weights
-from assay.nets import blazeface, lbp, mtcnn, rfb
+from assay.nets import blazeface, face_points, lbp, mtcnn, rfb
 from assay.ops.detections import face, kept
 from assay.types import BadInput, Face, Weights
 
 MODEL = Weights(
     file="face_finder.safetensors",
-    sha256="cb1da903b7197202e3ba2af61bfbc322737f3d3821eb962276e03a269fde648f",
+    sha256="fd2bb53e50841f6f47061c04a251dd663b8caabd8b43cee3c05a0427a2a5c159",
     license="Apache-2.0; trained on official portraits (MIT) and free photographs",
     recipe="recipes/face_finder.py",
 )
@@ -40,6 +40,7 @@ TILE, REACH = 1024, 128  # pixels looked at in one go, and how far beyond its ed
 MARGIN = 32  # pixels of middle grey around a small copy, so that half a face at its edge has room
 SAME = 0.4  # overlap from which two boxes are one face
 MOST = 500  # faces in one picture
+SURE = 0.65  # confidence above which no second look is taken
 TURNS = (2, 1, 3)  # quarter turns of the second look
 Values = NDArray[np.float64]
 
@@ -100,8 +101,8 @@ def find(images: Tensor, *, confidence: float = 0.5, smallest: float = 20, turne
 
     confidence: what to leave out, 0 to 1.
     smallest: height in pixels of the smallest face worth finding; halving it costs four times the time. Smaller ones may be found.
-    turned: where nothing was found, look again at the picture turned by a half and both quarters. Points are named as in an
-        upright face: of one upside down, the first eye lies on the right of the picture.
+    turned: where no face is sure, look again at the picture turned by a half and by a quarter to both sides, and keep the
+        surest view. Points are named as in an upright face: of one upside down, the first eye lies on the right.
     model: "assay" (shipped), or official files: "mtcnn", "rfb-320", "blazeface"; or "lbp", scikit-image's cascade.
     Raises BadInput, and MissingWeights without the files of that model.
     """
@@ -117,14 +118,20 @@ def find(images: Tensor, *, confidence: float = 0.5, smallest: float = 20, turne
 
 
 def _looked_at(picture: Tensor, confidence: float, smallest: float, turned: bool, model: str) -> list[Face]:
-    """Upright, and where nothing is found the turn in which the surest face is seen."""
+    """Upright, and where no face is sure, the turn in which the surest is seen."""
     look = MODELS[model]
     upright = look(picture, confidence, smallest)
-    if upright or not turned:
+    if not turned or _surest(upright) >= SURE:
         return upright
     looks = [(turn, look(picture.rot90(turn, (1, 2)), confidence, smallest)) for turn in TURNS]
-    turn, best = max(looks, key=lambda seen: max((f.confidence for f in seen[1]), default=0.0))
+    turn, best = max(looks, key=lambda seen: _surest(seen[1]))
+    if _surest(best) <= _surest(upright):
+        return upright
     return [_turned_back(f, turn, picture.shape[1], picture.shape[2]) for f in best]
+
+
+def _surest(faces: list[Face]) -> float:
+    return max((f.confidence for f in faces), default=0.0)
 
 
 def _turned_back(face: Face, turn: int, height: int, width: int) -> Face:
@@ -138,7 +145,16 @@ def _turned_back(face: Face, turn: int, height: int, width: int) -> Face:
 
 
 def detect(picture: Tensor, confidence: float, smallest: float) -> list[Face]:
-    """The faces of one picture, 3×H×W, by the net of this file."""
+    """The faces of one picture, 3×H×W: what the net finds, the points settled (face_points)."""
+    found = proposals(picture, confidence, smallest)
+    if not found:
+        return []
+    grey = picture.float().mean(0, keepdim=True) / (255 if picture.dtype == torch.uint8 else 1)
+    return [face_points.settled(grey, f) for f in found]
+
+
+def proposals(picture: Tensor, confidence: float, smallest: float) -> list[Face]:
+    """The faces of one picture, 3×H×W, with the points that the net of this file gives."""
     net, (h, w), scale = network(picture.device), picture.shape[1:], LEAST / smallest
     scores, places = [], []
     while True:

@@ -29,7 +29,7 @@ def detect(picture: Tensor, confidence: float, smallest: float) -> list[Face]:
     if side < least:
         return []
     found = _cascade().detect_multi_scale(
-        img=pixels, scale_factor=STEP, step_ratio=1, min_size=(least, least), max_size=(side, side), min_neighbor_number=1
+        img=pixels, scale_factor=STEP, step_ratio=1, min_size=(least, least), max_size=(side, side), min_neighbor_number=4
     )
     rows = [(f["c"], f["r"], f["c"] + f["width"], f["r"] + f["height"]) for f in found]
     boxes = np.array(rows, dtype=np.float64).reshape(-1, 4)
