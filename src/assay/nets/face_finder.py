@@ -22,6 +22,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from assay import check, weights
 from assay.nets import blazeface, face_points, lbp, mtcnn, rfb
 from assay.ops.detections import face, kept
+from assay.ops.shared import shared
 from assay.types import BadInput, Face, Weights
 
 MODEL = Weights(
@@ -117,6 +118,7 @@ def find(images: Tensor, *, confidence: float = 0.5, smallest: float = 20, turne
     return [sorted(faces, key=lambda f: (-f.size, f.box)) for faces in found]
 
 
+@shared
 def _looked_at(picture: Tensor, confidence: float, smallest: float, turned: bool, model: str) -> list[Face]:
     """Upright, and where no face is sure, the turn in which the surest is seen."""
     look = MODELS[model]
