@@ -23,7 +23,7 @@ import torch
 from assay.bench.edc import Curve, compare, edc, pair_quality
 from assay.catalog import get, index
 from assay.ops.align import chips
-from assay.types import AssayError, Finding
+from assay.types import BadInput, CannotAssess, Finding
 from face_recogniser_report import chips_of, matchers, training, unit
 from face_sets import Pairs, Sample, all_pairs, deepface, lights, orl
 from face_views import faces
@@ -75,7 +75,7 @@ def judged(name: str, samples: list[Sample]) -> list[float]:
         try:
             got = fn(s.image, [s.face]) if fn.card.takes == ("face",) else fn(chips(s.image.float() / 255, [s.face]).clamp(0, 1))
             value = oriented(name, got[0])
-        except AssayError:
+        except (BadInput, CannotAssess):
             value = -math.inf
         out.append(value if math.isfinite(value) else -math.inf)
     return out

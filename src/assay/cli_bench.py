@@ -308,22 +308,25 @@ def _term(name: str) -> Term:
 
 def _embedder(model: str | None) -> Callable[[Tensor], Tensor]:
     """The largest face of a picture, found, aligned and embedded by our nets, or by another recogniser."""
-    from importlib import import_module
+    import torch
 
     from assay import check
+    from assay.nets.face_finder import find
+    from assay.nets.face_recogniser import embed
     from assay.ops.align import chips
 
-    try:
-        find = import_module("assay.nets.face_finder").find
-        embed = import_module("assay.nets.face_recogniser").embed
-    except ModuleNotFoundError as error:
-        raise BadInput(f"this installation has no {error.name}, so faces cannot be compared.") from error
+    other = None
+    if model is not None:
+        try:
+            other = torch.jit.load(model).eval()  # type: ignore[no-untyped-call]
+        except (RuntimeError, ValueError) as error:
+            raise BadInput(f"{model} is no TorchScript file: {str(error).splitlines()[0]}") from error
 
     def vector(picture: Tensor) -> Tensor:
         faces = find(picture[None])[0]
         if not faces:
             raise CannotAssess("No face was found.")
-        face: Tensor = embed(chips(check.faces(picture, faces), faces[:1]), model=model)[0]
+        face: Tensor = embed(chips(check.faces(picture, faces), faces[:1]), model=other)[0]
         return face
 
     return vector

@@ -32,8 +32,9 @@ def faces(paths: tuple[str, ...], best: int, per_identity: bool, purpose: str, c
     from assay import choose
     from assay.io.find import find
     from assay.report.rows import printable
+    from assay.types import Failure
 
-    lost: list[choose.Failure] = []
+    lost: list[Failure] = []
     errors = Console(stderr=True)
     files = list(find(paths))
     watched = track(files, "Looking at faces", console=errors, transient=True, disable=len(files) < 10)
