@@ -3,8 +3,9 @@
     python recipes/quality_nr_report.py BANK [--rated DATA/manifest.csv] --out docs/assay-q.json [--judges assay-q,niqe-assay,…]
 
 On photographs held out of training (quality_nr_data.part), with damage known and damage held out: how often the order of two
-levels of one damage is right; rank correlation with the full-reference consensus; which kind of damage is named first; how well
-a damaged rectangle is found. On rated pictures: rank correlation with people. All intervals: 95 %, bootstrap over photographs.
+levels of one damage, and of two damages of one photograph, is right; rank correlation with the full-reference consensus; which
+kind of damage is named first; how well a damaged rectangle is found. On rated pictures: rank correlation with people. All
+intervals: 95 %, bootstrap over photographs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import argparse
 import csv
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +33,8 @@ from quality_nr import Bank
 from quality_nr_data import FAMILY
 
 JUDGES = ("assay-q", "niqe", "niqe-assay", "brisque", "il_niqe", "il_niqe-assay", "piqe")
+APART = 10.0  # points of consensus between two pictures whose order should be clear
+LARGE = (4320, 7680)
 HEIGHT = 1024  # rated pictures of many sizes are brought to one, as viewers saw them
 Row = dict[str, Any]
 
@@ -89,6 +94,23 @@ def ordered(got: np.ndarray, bank: Bank, pick: np.ndarray) -> list[float]:
     return bootstrap(lambda i: float(values[i].mean()), np.array(who))
 
 
+def across(got: np.ndarray, bank: Bank, pick: np.ndarray, wanted: Callable[[int, int], bool]) -> list[float]:
+    """Share of pairs of one photograph with different damage whose order is the consensus's, where that differs by APART or more."""
+    right, who = [], []
+    for photo in sorted({bank.photo[i] for i in pick}):
+        places = [at for at, i in enumerate(pick) if bank.photo[i] == photo]
+        for n, a in enumerate(places):
+            for b in places[n + 1 :]:
+                apart = float(bank.target[pick[a]] - bank.target[pick[b]])
+                if abs(apart) < APART or bank.kinds[pick[a]] == bank.kinds[pick[b]] or not wanted(pick[a], pick[b]):
+                    continue
+                d = float(got[a] - got[b])
+                right.append(0.5 if not np.isfinite(d) or d == 0 else float((d > 0) == (apart > 0)))
+                who.append(photo)
+    values = np.array(right)
+    return bootstrap(lambda i: float(values[i].mean()), np.array(who))
+
+
 def on_bank(bank: Bank, names: list[str], limit: int) -> Row:
     whole = np.flatnonzero((bank.group >= -1) & bank.scored)
     keys = sorted({(bank.photo[i], int(bank.crop[i]), int(bank.group[i])) for i in whole})
@@ -102,6 +124,8 @@ def on_bank(bank: Bank, names: list[str], limit: int) -> Row:
             "answers": round(float(np.isfinite(got).mean()), 3),
             "order, known damage": ordered(got[known], bank, pick[known]),
             "order, damage held out": ordered(got[~known], bank, pick[~known]),
+            "order over types, known damage": across(got, bank, pick, lambda a, b: bool(bank.seen[a] and bank.seen[b])),
+            "order over types, damage held out": across(got, bank, pick, lambda a, b: not (bank.seen[a] and bank.seen[b])),
             "consensus, known damage": srcc(got[known], bank.target[pick][known], who[known]),
             "consensus, damage held out": srcc(got[~known], bank.target[pick][~known], who[~known]),
         }
@@ -185,6 +209,28 @@ def steady(bank: Bank, limit: int) -> Row:
     }
 
 
+def memory(height: int, width: int) -> Row:
+    """The most memory that a process of its own held while `assay-q` judged a picture, MB; and before it began, with all loaded.
+
+    Linux's own mark, since what getrusage says begins with the memory of the process that started this one.
+    """
+    code = f"""
+import torch
+from pathlib import Path
+from assay.catalog import get
+judge = get("assay-q")
+used = lambda: next(int(k.split()[1]) // 1024 for k in Path("/proc/self/status").read_text().splitlines() if k.startswith("VmHWM"))
+judge(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
+x = torch.randint(0, 256, (1, 3, {height}, {width}), dtype=torch.uint8)
+before = used()
+judge(x)
+print(before, used())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, most = map(int, done.stdout.split())
+    return {"picture": f"{width}×{height}", "before, MB": before, "most, MB": most}
+
+
 def rated(manifest: Path, names: list[str]) -> Row:
     """Rank correlation with people. avt_hires is brought to one height first; avt_ai is as it is."""
     text = manifest.read_bytes().decode("utf-8", "replace")
@@ -242,8 +288,9 @@ def page(told: Row) -> str:
     rated_by = {j: {s: v.get(j) for s, v in people.items()} for j in judges}
     out = ["# What `assay-q` is worth", "", "Written by `recipes/quality_nr_report.py`; in brackets 95 % intervals over photographs.", ""]
     out += [f"## Damage to {bank['photographs']} photographs that it was not trained on, {bank['pictures']} pictures", ""]
-    out += ["Order: the share of pairs of levels of one damage that are put in the right order. Consensus: rank correlation with five", ""]
-    out[-1:] = ["full-reference metrics. Changes of light and colour are named, never scored, and are left out of both.", ""]
+    out += ["Order: the share of pairs of levels of one damage that are put in the right order; over types: of pairs of different"]
+    out += ["damages of one photograph that the consensus holds 10 points or more apart. Consensus: rank correlation with five"]
+    out += ["full-reference metrics. Changes of light and colour are named, never scored, and are left out of both.", ""]
     out += table(judges, [c for c in next(iter(judges.values())) if c != "answers"])
     out += ["", "## People", "", "Rank correlation with mean opinions, none of which was used in training.", ""]
     out += table(rated_by, list(people))
@@ -252,7 +299,11 @@ def page(told: Row) -> str:
         "## What it sees, and where",
         "",
         "```json",
-        json.dumps({k: told[k] for k in ("damage named", "damage found", "steadiness, points")}, indent=1, ensure_ascii=False),
+        json.dumps(
+            {k: told[k] for k in ("damage named", "damage found", "steadiness, points", "memory") if k in told},
+            indent=1,
+            ensure_ascii=False,
+        ),
         "```",
     ]
     return "\n".join(out) + "\n"
@@ -265,6 +316,7 @@ def main() -> None:
     ask.add_argument("--judges", default=",".join(JUDGES))
     ask.add_argument("--pictures", type=int, default=2000)
     ask.add_argument("--merge", type=Path, nargs="*", default=[], help="figures of other judges on the same pictures")
+    ask.add_argument("--memory", action="store_true", help="also measure the memory that a picture of 7680×4320 takes")
     ask.add_argument("--out", type=Path, required=True)
     given = ask.parse_args()
     names = able(given.judges.split(","))
@@ -273,6 +325,9 @@ def main() -> None:
     told["damage named"] = identified(bank, given.pictures // 4)
     told["damage found"] = localised(bank, given.pictures // 8)
     told["steadiness, points"] = steady(bank, 40)
+    if given.memory:
+        told["memory"] = memory(*LARGE)
+        print("memory", json.dumps(told["memory"], ensure_ascii=False), flush=True)
     if given.rated:
         told["people, rank correlation"] = rated(given.rated, names)
     for other in given.merge:

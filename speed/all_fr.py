@@ -29,7 +29,7 @@ import json, resource, sys, time
 import torch
 torch.set_num_threads(1)
 import assay
-from assay.runner import tasks
+from assay.tasks import tasks
 dist, ref, together = sys.argv[1], sys.argv[2], sys.argv[3] == "together"
 names = ["all-fr"] if together else [t.name for t in tasks(["all-fr"])]
 noise = torch.randint(0, 256, (3, 192, 192), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

@@ -12,7 +12,7 @@ from PIL import Image
 from assay.catalog import get, index
 from assay.gallery.measure import degradations, drop, measured, metrics, order
 from assay.gallery.page import write
-from assay.runner import TOO_SLOW
+from assay.tasks import TOO_SLOW
 
 
 def test_the_bank_and_the_metrics_are_the_whole_catalogue():

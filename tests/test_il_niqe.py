@@ -8,7 +8,8 @@ import torch
 from scipy.optimize import brentq
 from scipy.signal import convolve2d
 
-from assay.ops import ilniqe
+from assay import kernels
+from assay.ops import ilniqe, ilniqe_fits
 from assay.quality.il_niqe import il_niqe, il_niqe_map, official
 from assay.quality.il_niqe_assay import il_niqe_assay, il_niqe_assay_map, model
 from assay.types import BadInput, CannotAssess
@@ -21,7 +22,7 @@ def test_derivatives_are_matlabs_conv2(scale):
     sigma = 1.66 / scale**0.28
     i = np.arange(-5, 6)
     bell = np.exp(-(i[:, None] ** 2 + i**2) / (2 * sigma**2))
-    across, down = ilniqe._derivatives(torch.from_numpy(x), scale)
+    across, down = ilniqe_fits.derivatives(torch.from_numpy(x), scale)
     for plane, a, d in zip(x, across.numpy(), down.numpy(), strict=True):
         np.testing.assert_allclose(a, convolve2d(plane, i * bell, "same"), atol=1e-10)
         np.testing.assert_allclose(d, convolve2d(plane, i[:, None] * bell, "same"), atol=1e-10)
@@ -29,12 +30,23 @@ def test_derivatives_are_matlabs_conv2(scale):
 
 def test_the_weibull_fit_is_the_likeliest():
     size = np.random.default_rng(1).weibull(1.7, (504, 504)) * 3
-    got = ilniqe._weibull_of(torch.from_numpy(size)).reshape(6, 6, 2)
+    got = ilniqe_fits._weibull_of(torch.from_numpy(size)).reshape(6, 6, 2)
     for i, j in ((0, 0), (2, 5)):
         v = size[84 * i : 84 * i + 84, 84 * j : 84 * j + 84].ravel()
         t = np.log(v)
         k = brentq(lambda k, v=v, t=t: (v**k * t).sum() / (v**k).sum() - t.mean() - 1 / k, 0.5, 5, xtol=1e-14)
         np.testing.assert_allclose(got[i, j], [np.mean(v**k) ** (1 / k), k], rtol=1e-9)
+
+
+@pytest.mark.skipif(kernels.library() is None, reason="the kernels are not built")
+@pytest.mark.parametrize("side", [504, 252])
+def test_the_kernel_is_its_definition(photo, side, monkeypatch):
+    y = torch.from_numpy(photo[:side, :side].astype(float))
+    waves = torch.complex(y[..., 0] - y[..., 1], y[..., 2])
+    got = [ilniqe_fits.statistics(p, 504 // side) for p in (y[..., 0], waves)]
+    monkeypatch.setattr(kernels, "can", lambda *_, **__: False)
+    for a, plane in zip(got, (y[..., 0], waves), strict=True):
+        np.testing.assert_allclose(a, ilniqe_fits.statistics(plane, 504 // side), rtol=1e-6)
 
 
 def test_halving_reaches_one_pixel_further_ahead():
@@ -48,7 +60,8 @@ def test_halving_reaches_one_pixel_further_ahead():
 
 
 def test_filters_pass_their_own_frequency_alone():
-    f = ilniqe._filters(504, 1).reshape(3, 4, 504, 504)
+    radial, angular = ilniqe_fits._filters(504, 1)
+    f = radial[:, None] * angular
     assert (f[..., 0, 0] == 0).all()
     peak = f[0, 0].flatten().argmax().item()
     assert peak == pytest.approx(504 / 2.4, abs=1)  # on the first row: level waves, 2.4 pixels long

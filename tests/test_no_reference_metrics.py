@@ -1,4 +1,4 @@
-"""BRISQUE, PIQE, CPBD, entropy and total variation beside plain loops, on odd sizes and where they have no answer."""
+"""BRISQUE, PIQE, entropy and total variation beside plain loops, on odd sizes and where they have no answer."""
 
 from __future__ import annotations
 

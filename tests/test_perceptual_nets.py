@@ -18,7 +18,8 @@ from assay.quality import lpips as lpips_room
 from assay.quality.dists import dists, halved
 from assay.quality.lpips import HEADS, lpips, lpips_map
 from assay.quality.puzzle_similarity import puzzle_similarity, puzzle_similarity_map
-from assay.runner import assess, offline
+from assay.runner import assess
+from assay.tasks import offline
 from assay.types import BadInput, MissingWeights, Weights
 
 LESS = 16  # the nets here have a sixteenth of the channels: the wiring is the same

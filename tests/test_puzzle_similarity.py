@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
+from PIL import Image
 from scipy.stats import rankdata
 from torch.nn.functional import interpolate
 
+from assay.cli import main
+from assay.io.decode import read
 from assay.ops import pieces
 from assay.ops.pieces import counterparts
 from assay.quality.puzzle_similarity_assay import puzzle_similarity_assay, puzzle_similarity_assay_map
-from assay.runner import assess, task
+from assay.runner import assess, in_scene
+from assay.tasks import tasks
 from assay.types import BadInput
 from pictures import DAMAGE, found, load, tensor
 
@@ -58,8 +65,55 @@ def test_damage_is_found_where_it_was_made(damage, least, data):
     assert (rank.sum() - inside * (inside + 1) / 2) / (inside * outside) > least
 
 
-def test_the_runner_says_how_to_call_it():
-    with pytest.raises(BadInput, match=r"from assay\.quality\.puzzle_similarity_assay import .*scene=views"):
-        task("puzzle_similarity-assay")
-    with pytest.raises(BadInput, match="only Python"):
-        assess("puzzle_similarity", np.zeros((40, 40), np.uint8))
+@pytest.fixture
+def folders(tmp_path, photo):
+    """Two views to judge, one of them damaged, and a folder with three pictures of the scene."""
+    for name, (top, left) in {"a": (60, 90), "b": (80, 100), "c": (100, 110)}.items():
+        save(tmp_path / "scene" / f"{name}.png", photo[top : top + 96, left : left + 96])
+    view = photo[72:168, 96:192].copy()
+    save(tmp_path / "views" / "whole.png", view)
+    view[30:60, 30:60] = np.random.default_rng(0).integers(0, 255, (30, 30, 3))
+    save(tmp_path / "views" / "damaged.png", view)
+    return tmp_path
+
+
+def save(path, pixels):
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def shell(*args):
+    return CliRunner().invoke(main, ["run", "puzzle_similarity-assay", *map(str, args)])
+
+
+def test_the_command_line_judges_views_beside_a_scene(folders):
+    done = shell(folders / "views", "--scene", folders / "scene", "--json", folders / "out.jsonl", "-q")
+    assert done.exit_code == 0, done.output
+    rows = [json.loads(line) for line in (folders / "out.jsonl").read_text("utf-8").splitlines()]
+    got = {r["path"].rpartition("/")[2]: r["results"][0]["value"] for r in rows if "path" in r}
+    assert got["damaged.png"] < got["whole.png"] - 0.05
+    scene = [read(p).pixels for p in sorted((folders / "scene").iterdir())]
+    one = assess("puzzle_similarity-assay", folders / "views/whole.png", scene=scene, maps=True)
+    assert one.value == pytest.approx(got["whole.png"], abs=1e-6)
+    assert one.map is not None
+
+
+def test_what_is_wrong_with_a_scene_is_said(folders):
+    views, scene = folders / "views", folders / "scene"
+    assert "--scene" in shell(views).output
+    assert "is no folder" in shell(views, "--scene", folders / "absent").output
+    save(scene / "d.png", np.zeros((50, 60, 3), np.uint8))
+    assert "one size; got 60×50, 96×96" in shell(views, "--scene", scene).output
+    (scene / "d.png").write_bytes(b"no picture")
+    assert "d.png" in shell(views, "--scene", scene).output
+    for name in "bcd":
+        (scene / f"{name}.png").unlink()
+    assert "at least two pictures; got 1" in shell(views, "--scene", scene).output
+    with pytest.raises(BadInput, match="none of the algorithms looks at one"):
+        assess("psnr", views / "whole.png", ref=views / "whole.png", scene=[scene / "a.png"])
+
+
+def test_a_kept_row_belongs_to_its_scene(folders):
+    scene = sorted((folders / "scene").iterdir())
+    (first,), (second,) = (in_scene(tasks(["puzzle_similarity-assay"]), s) for s in (scene, scene[:2]))
+    assert first.identity != second.identity

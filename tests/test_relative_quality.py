@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from assay.quality.relative_quality import relative_quality
+from assay.quality.relative_quality import relative_quality, relative_quality_map
 from assay.types import CannotAssess
 from pictures import DAMAGE, found, load, tensor
 
@@ -36,3 +36,12 @@ def test_flat_pictures_cannot_be_told_apart():
     x = torch.full((1, 3, 200, 200), 99, dtype=torch.uint8)
     with pytest.raises(CannotAssess, match="0 of 4 blocks of 96×96 pixels have texture in both"):
         relative_quality(x, ref=x)
+
+
+def test_the_score_is_the_mean_of_the_map_and_turns_with_it(photo):
+    ref = tensor(photo)[..., :256, :256]
+    x = tensor(DAMAGE["blur2"](photo))[..., :256, :256]
+    drawn = relative_quality_map(x, ref=ref)
+    assert drawn.shape == (1, 128, 128)
+    assert float(drawn.mean()) == pytest.approx(float(relative_quality(x, ref=ref)), rel=0.05)
+    torch.testing.assert_close(relative_quality_map(ref, ref=x), -drawn)

@@ -17,7 +17,7 @@ from PIL import Image
 
 import assay
 import corpus
-from assay import runner
+from assay import runner, tasks
 from assay.report.rows import line, row
 from assay.types import BadInput, CannotAssess, ScoreCard
 
@@ -152,7 +152,7 @@ def test_unknown_names_get_the_nearest(name, text, photo):
 def test_knobs_are_part_of_the_name(photo):
     result = assay.assess("ssim:variant=box", photo, ref=photo)
     assert result.name == "ssim:variant=box"
-    assert runner.task("ssim:variant=gaussian").name == "ssim"
+    assert tasks.task("ssim:variant=gaussian").name == "ssim"
 
 
 def test_inspect_gives_both_verdicts(photo):
@@ -168,19 +168,19 @@ def cli(*args, **kwargs):
 
 
 def test_all_stands_for_the_quality_metrics_that_need_nothing_else():
-    with_reference, without = ({t.fn.card.name for t in runner.tasks([name])} for name in ("all-fr", "all-nr"))
+    with_reference, without = ({t.fn.card.name for t in tasks.tasks([name])} for name in ("all-fr", "all-nr"))
     assert {"psnr", "ssim", "flip", "mad"} <= with_reference
     assert {"colourfulness", "niqe-assay"} <= without
     assert not (with_reference | without) & {"niqe", "error_level", "gaussian_blur"}
-    assert [t.name for t in runner.tasks(["ssim:variant=box", "all-fr", "psnr"])].count("psnr") == 1
-    assert {"ssim", "ssim:variant=box"} <= {t.name for t in runner.tasks(["ssim:variant=box", "all-fr"])}
+    assert [t.name for t in tasks.tasks(["ssim:variant=box", "all-fr", "psnr"])].count("psnr") == 1
+    assert {"ssim", "ssim:variant=box"} <= {t.name for t in tasks.tasks(["ssim:variant=box", "all-fr"])}
 
 
 def test_what_metrics_share_changes_no_value(photo):
     ref = np.ascontiguousarray(photo[:192, :208])
     x = np.clip(ref + np.random.default_rng(0).normal(0, 9, ref.shape), 0, 255).astype(np.uint8)
     (together,) = assay.run(["all-fr"], [(x, ref)])
-    alone = {t.name: assay.assess(t, x, ref=ref).value for t in runner.tasks(["all-fr"])}
+    alone = {t.name: assay.assess(t, x, ref=ref).value for t in tasks.tasks(["all-fr"])}
     assert {r.name: r.value for r in together.results} == alone
 
 
@@ -220,7 +220,7 @@ def test_killed_ten_times_and_resumed_the_output_is_the_same(folder, tmp_path):
 def test_every_odd_file_is_answered_or_refused(tmp_path):
     """The whole corpus through `inspect`: an error row or a right answer, never a crash, and no file is lost."""
     expected = corpus.make(tmp_path)
-    items = {Path(i.path).name: i for i in assay.run(runner.offline(), [tmp_path / n for n in expected], verdicts=True, maps=True)}
+    items = {Path(i.path).name: i for i in assay.run(tasks.offline(), [tmp_path / n for n in expected], verdicts=True, maps=True)}
     assert items.keys() == expected.keys()
     for name, (kind, _) in expected.items():
         item = items[name]

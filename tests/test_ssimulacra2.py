@@ -9,7 +9,7 @@ from scipy.signal import lfilter
 
 from assay import kernels
 from assay.ops.ssimulacra import BIAS, RADIUS, SIGMA, _rows_kernel, _xyb_kernel, blurred, damage_maps, window, xyb
-from assay.quality.ssimulacra2 import WEIGHTS, ssimulacra2
+from assay.quality.ssimulacra2 import WEIGHTS, _score, ssimulacra2, ssimulacra2_map
 
 needs_kernels = pytest.mark.skipif(kernels.library() is None, reason="the kernels were not built")
 
@@ -74,3 +74,21 @@ def test_nearly_a_copy_is_nearly_100(photo):
     x = ref.clone()
     x[0, 1, 30, 30] ^= 1
     assert 99 < float(ssimulacra2(x, ref=ref)) < 100
+
+
+def test_the_score_comes_from_the_mean_of_the_map():
+    g = torch.Generator().manual_seed(4)
+    ref = torch.rand(1, 3, 128, 192, generator=g, dtype=torch.float64)
+    x = 0.8 * ref + 0.2 * torch.rand(ref.shape, generator=g, dtype=torch.float64)
+    mean = ssimulacra2_map(x, ref=ref).mean((1, 2))
+    assert float(_score(mean)) == pytest.approx(float(ssimulacra2(x, ref=ref)), abs=0.5)
+
+
+def test_the_map_shows_where_the_damage_is():
+    ref = torch.full((1, 3, 128, 128), 0.5)
+    x = ref.clone()
+    x[..., 30:60, 70:100] = torch.rand(30, 30, generator=torch.Generator().manual_seed(5))
+    drawn = ssimulacra2_map(x, ref=ref)[0]
+    assert drawn.shape == (128, 128)
+    assert drawn[30:60, 70:100].mean() > 20 * drawn[80:, :40].mean()
+    assert not ssimulacra2_map(ref, ref=ref).any()

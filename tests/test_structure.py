@@ -29,13 +29,17 @@ BELOW = {  # each room, and all it may import
     "io": ("types",),
     "verdict": ("types", "catalog", "ops", "weights"),
     "words": ("types", "ops"),
-    "runner": ("types", "check", "catalog", "io", "ops", "verdict", "words"),
-    "description": ("types", "catalog", "io", "runner", "words"),
-    "report": ("types", "catalog", "runner", "io"),
+    "tasks": ("types", "catalog"),
+    "people": ("types", "tasks", "nets", "ops", "words"),
+    "runner": ("types", "check", "catalog", "io", "ops", "people", "tasks", "verdict", "words"),
+    "description": ("types", "catalog", "io", "runner", "tasks", "words"),
+    "report": ("types", "catalog", "tasks", "io"),
     "demo": ("types", "degrade"),
     "docs": ("catalog",),
-    "gallery": ("types", "catalog", "demo", "report", "runner", "io"),
-    "cli": ("demo", "description", "gallery", "types", "catalog", "runner", "report", "io", "kernels", "weights"),
+    "gallery": ("types", "catalog", "demo", "report", "tasks", "io"),
+    "bench": ("types", "io"),
+    "cli_bench": ("types", "check", "catalog", "bench", "io", "ops", "nets"),
+    "cli": ("cli_bench", "demo", "description", "gallery", "types", "catalog", "runner", "report", "tasks", "io", "kernels", "weights"),
 }
 
 

@@ -13,6 +13,7 @@ from click.exceptions import Exit
 
 from assay import __version__
 from assay.catalog import ROOMS, index
+from assay.cli_bench import bench
 from assay.types import AssayError, BadInput
 
 FAILED, INTERRUPTED = 1, 130
@@ -50,6 +51,9 @@ def main() -> None:
     """How good is this picture, is it real, and where did it come from?"""
 
 
+main.add_command(bench)
+
+
 def _outputs(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that `inspect` and `run` share."""
     options = [
@@ -77,7 +81,7 @@ def inspect(paths: tuple[str, ...], **options: Any) -> None:
 
     PATHS are files, folders, globs, or - for a list on standard input.
     """
-    from assay.runner import offline
+    from assay.tasks import offline
 
     raise Exit(_work(offline(), paths, None, options, verdicts=True))
 
@@ -86,25 +90,33 @@ def inspect(paths: tuple[str, ...], **options: Any) -> None:
 @click.argument("names")
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--ref", help="The reference: one file for all, or a folder paired by file name.")
+@click.option("--scene", metavar="FOLDER", help="Other pictures of the scene that PATHS show, for puzzle_similarity.")
 @_outputs
-def run(names: str, paths: tuple[str, ...], ref: str | None, **options: Any) -> None:
+def run(names: str, paths: tuple[str, ...], ref: str | None, scene: str | None, **options: Any) -> None:
     """Score PATHS with NAMES, separated by commas: psnr,ssim:variant=box,niqe-assay.
 
     Metrics with and without a reference may be mixed; `assay list` shows them. all-fr and all-nr are all of the quality room
     that take a reference, and that take none.
     """
-    raise Exit(_work(tuple(n.strip() for n in names.split(",") if n.strip()), paths, ref, options, verdicts=False))
+    raise Exit(_work(tuple(n.strip() for n in names.split(",") if n.strip()), paths, ref, options, verdicts=False, scene=scene))
 
 
-def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, options: dict[str, Any], *, verdicts: bool) -> int:
+def _work(
+    names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, options: dict[str, Any], *, verdicts: bool, scene: str | None = None
+) -> int:
     from assay.io.find import find, pair
     from assay.report.sinks import Sinks, failed
+    from assay.runner import in_scene
     from assay.runner import run as assess_all
-    from assay.runner import tasks as tasks_of
+    from assay.tasks import tasks as tasks_of
 
     tasks = tasks_of(names)
     if ref is None and (needing := [t.name for t in tasks if "reference" in t.fn.card.takes]):
         raise BadInput(f"a reference is needed for {' and '.join(needing)}: add --ref FILE or --ref FOLDER.")
+    if scene is not None and not Path(scene).is_dir():
+        raise BadInput(f"the scene {scene} is no folder; --scene names a folder with pictures of the scene.")
+    max_pixels = int(options["max_megapixels"] * 1e6)
+    tasks = in_scene(tasks, None if scene is None else find([scene]), max_pixels=max_pixels)
     files: list[Any] = list(pair(paths, ref)) if ref is not None else list(find(paths))
     if len(files) > 1 and options["device"] == "cpu":
         import torch
@@ -121,7 +133,7 @@ def _work(names: tuple[str, ...], paths: tuple[str, ...], ref: str | None, optio
             reuse=sinks.reuse,
             device=options["device"],
             workers=options["workers"],
-            max_pixels=int(options["max_megapixels"] * 1e6),
+            max_pixels=max_pixels,
         )
         for item in done:
             some_failed |= failed(sinks.add(item), verdicts=verdicts)
@@ -252,7 +264,7 @@ def doctor() -> None:
     line(cuda, "cuda", torch.cuda.get_device_name() if cuda else "not found; the processor is used")
     built = kernels.library() is not None
     line(built, "kernels", "built" if built else "not built: results are the same, only slower; reinstall with a C compiler")
-    for extra, module in {"heif": "pillow_heif", "parquet": "pyarrow", "c2pa": "c2pa", "demo": "skimage"}.items():
+    for extra, module in {"heif": "pillow_heif", "parquet": "pyarrow", "c2pa": "c2pa", "demo": "skimage", "plot": "matplotlib"}.items():
         found = find_spec(module) is not None
         line(found, f"extra {extra}", f"{module} is installed" if found else f"pip install assay[{extra}]")
     for name, row in index().items():
@@ -282,7 +294,7 @@ def fetch(name: str) -> None:
 def demo(folder: str) -> None:
     """Judge real photographs, fresh and damaged, into FOLDER (extra: demo)."""
     from assay.demo import write_photos
-    from assay.runner import offline
+    from assay.tasks import offline
 
     photos, report = Path(folder) / "photos", Path(folder) / "report.html"
     write_photos(photos)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from assay.catalog import index
 from assay.io.decode import from_array, read
-from assay.runner import Source, offline, run
+from assay.runner import Source, run
+from assay.tasks import offline
 from assay.types import BadInput, Description, Item, Picture, Statement
 from assay.words.beside import against, between
 from assay.words.tell import tell

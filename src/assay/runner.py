@@ -7,14 +7,12 @@ the pixels. Jobs run in parallel and are handed out in the order of the input.
 from __future__ import annotations
 
 import hashlib
-import inspect as signatures
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
-from math import isnan
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,127 +21,44 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assay import verdict
-from assay.catalog import Carded, get, index, map_of, nearest
+from assay.catalog import index, map_of
 from assay.io.decode import from_array, read
 from assay.ops.shared import remembering
+from assay.tasks import Algorithm, Task, offline, task, tasks, to_result
 from assay.types import (
-    AlterCard,
     AssayError,
     BadInput,
     CannotAssess,
-    Card,
     Failure,
     Finding,
     Item,
     Picture,
     Result,
-    ScoreCard,
 )
 from assay.words.tell import tell
 
 Source: TypeAlias = str | Path | NDArray[Any] | Tensor | Picture
-Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
 Pair: TypeAlias = tuple[Source, Source | BadInput | None]  # a reference that could not be found is its item's error
 Reuse: TypeAlias = Callable[[str, str, str], dict[str, Any] | None]
 
 
-TOO_SLOW = ("il_niqe-assay",)  # seconds for what niqe-assay and assay-q say in a tenth of one; by name it runs
-
-
-@dataclass(frozen=True)
-class Task:
-    """One algorithm with its knobs, ready to run."""
-
-    fn: Carded[Card, ..., Any]
-    knobs: dict[str, object] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return Result(self.fn.card, None, self.knobs).name
-
-    @property
-    def identity(self) -> str:
-        """What a stored result must carry to be this task's: name, knobs and the version of the card."""
-        return f"{self.name}@{self.fn.card.version}"
-
-
-def task(algorithm: Algorithm) -> Task:
-    """Look up "name" or "name:knob=value:knob=value".  Raises BadInput with the nearest names."""
-    if isinstance(algorithm, Task):
-        return algorithm
-    if not isinstance(algorithm, str):
-        return Task(algorithm)
-    name, *settings = algorithm.split(":")
-    fn = get(name.strip())
-    if "images" in fn.card.takes:
-        raise BadInput(
-            f"{name} looks at a picture beside a whole set of pictures, which only Python can hand it: "
-            f"from {fn.__module__} import {fn.__name__}; {fn.__name__}(x, scene=views)."
-        )
-    if isinstance(fn.card, AlterCard):
-        raise BadInput(f"{name} changes a picture and scores none; `assay list quality` shows what does.")
-    known = {k: p for k, p in signatures.signature(fn).parameters.items() if p.kind is p.KEYWORD_ONLY and k not in ("ref", "scene")}
-    knobs: dict[str, object] = {}
-    for setting in settings:
-        knob, _, text = setting.partition("=")
-        if knob not in known:
-            raise BadInput(f"{name} has no knob {knob!r}; {nearest(knob, list(known)) if known else 'it has none.'}")
-        value = _value(knob, text, known[knob].default)
-        if value != known[knob].default:
-            knobs[knob] = value
-    return Task(fn, knobs)
-
-
-def _value(knob: str, text: str, default: object) -> object:
-    """Text from a command line as the type that the knob's default has."""
-    try:
-        if isinstance(default, bool):
-            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
-        if isinstance(default, int | float):
-            return type(default)(text)
-    except (ValueError, KeyError):
-        raise BadInput(f"{knob} must be {type(default).__name__}; got {text!r}.") from None
-    return text
-
-
-ALL = {"all-fr": ["image", "reference"], "all-nr": ["image"]}  # what the metrics of each take
-
-
-def tasks(algorithms: Iterable[Algorithm]) -> tuple[Task, ...]:
-    """Every algorithm as a task. "all-fr" and "all-nr" stand for the quality metrics with and without a reference that need
-    nothing but this package; what was named before is not repeated.  Raises BadInput with the nearest names."""
-    found: dict[str, Task] = {}
-    for a in algorithms:
-        for t in map(task, _quality(ALL[a]) if isinstance(a, str) and a in ALL else (a,)):
-            found.setdefault(t.identity, t)
-    return tuple(found.values())
-
-
-def _quality(takes: list[str]) -> list[str]:
-    rows = {name: row for name, row in index().items() if row["at"].startswith("assay.quality.") and row["takes"] == takes}
-    return [name for name, row in rows.items() if not row["needs"] and not any(w["url"] for w in row["weights"])]
-
-
-def offline() -> tuple[str, ...]:
-    """The algorithms that answer about one file with nothing but this package, and soon: what `inspect` runs."""
-    return tuple(
-        name
-        for name, row in index().items()
-        if row["answers"] in ("score", "evidence")
-        and row["takes"] in (["image"], ["file"])
-        and not any(w["url"] for w in row["weights"])
-        and name not in TOO_SLOW
-    )
-
-
-def assess(algorithm: Algorithm, source: Source, *, ref: Source | None = None, maps: bool = False, **knobs: object) -> Result:
+def assess(
+    algorithm: Algorithm,
+    source: Source,
+    *,
+    ref: Source | None = None,
+    scene: Iterable[Source] | None = None,
+    maps: bool = False,
+    **knobs: object,
+) -> Result:
     """Run one algorithm on one picture and keep its card beside the answer.
 
     source, ref: a path, an array (H×W, H×W×C; uint8, uint16 or float in [0, 1]), a C×H×W tensor, or what `read` gave.
+    scene: other pictures of the same scene, of one size, for what takes ("image", "images").
     Raises BadInput, CannotAssess or MissingWeights: here, unlike in `run`, one failure is the whole story.
     """
     chosen = task(algorithm)
-    job = replace(chosen, knobs={**chosen.knobs, **knobs})
+    (job,) = in_scene([replace(chosen, knobs={**chosen.knobs, **knobs})], scene)
     reference = None if ref is None else _picture(ref)
     return _apply(job, [_picture(source)], [reference], maps=maps, device="cpu")[0]
 
@@ -157,6 +72,7 @@ def run(
     algorithms: Sequence[Algorithm],
     sources: Iterable[Source | Pair],
     *,
+    scene: Iterable[Source] | None = None,
     maps: bool = False,
     verdicts: bool = False,
     keep_pictures: bool = False,
@@ -170,6 +86,7 @@ def run(
 
     algorithms: names, "all-fr" and "all-nr" among them, functions or tasks; what they have in common is computed once.
     sources: paths, arrays or tensors, or (source, reference) pairs.
+    scene: pictures of the scene that all sources show, for what takes ("image", "images"); read once.
     maps: also compute the maps of the algorithms that draw one.
     verdicts: fuse the results into Item.quality and Item.origin.
     keep_pictures: leave the decoded picture on the Item, for reports.
@@ -178,9 +95,9 @@ def run(
     workers: jobs at a time; the processor count by default. At most twice as many wait to be handed out.
     decoding: passed to `read` (background, max_pixels).
 
-    A file that fails becomes an Item with `errors`; nothing here raises for one file's sake.
+    A file that fails becomes an Item with `errors`; nothing here raises for one file's sake, but for one of the scene's.
     """
-    wanted = tasks(algorithms)
+    wanted = in_scene(tasks(algorithms), scene, **decoding)
     if not wanted:
         raise BadInput("no algorithm was named; `assay list` shows all.")
     options = _Options(wanted, maps, verdicts, keep_pictures, reuse, device, decoding)
@@ -199,6 +116,33 @@ def run(
         finally:  # the consumer left early, or pressed Ctrl-C
             for future in waiting:
                 future.cancel()
+
+
+def in_scene(wanted: Sequence[Task], scene: Iterable[Source] | None, **decoding: Any) -> tuple[Task, ...]:
+    """The tasks, with the pictures of the scene for those that look at one.  Raises BadInput where it is missing or not needed."""
+    needing = [t.name for t in wanted if "images" in t.fn.card.takes and t.scene is None]
+    if scene is None:
+        if needing:
+            raise BadInput(f"{' and '.join(needing)} compares with a scene; name its pictures with scene= (--scene on the command line).")
+        return tuple(wanted)
+    if not needing:
+        raise BadInput("a scene was given, but none of the algorithms looks at one; leave it out, or add puzzle_similarity-assay.")
+    pictures = [_picture(s, **decoding) for s in scene]
+    if len(pictures) < 2:
+        raise BadInput(f"a scene needs at least two pictures; got {len(pictures)}.")
+    if len(sizes := {tuple(p.pixels.shape[1:]) for p in pictures}) > 1:
+        shown = ", ".join(f"{w}×{h}" for h, w in sorted(sizes))
+        raise BadInput(f"the pictures of a scene must have one size; got {shown} (width×height). Resize them first.")
+    together = torch.stack(_alike([p.pixels for p in pictures]))
+    digest = hashlib.sha256("".join(sorted(p.sha256 for p in pictures)).encode()).hexdigest()
+    return tuple(replace(t, scene=together, scene_sha256=digest) if t.name in needing else t for t in wanted)
+
+
+def _alike(pixels: list[Tensor]) -> list[Tensor]:
+    """In colour where any is, and as floats where any is."""
+    channels = max(len(p) for p in pixels)
+    as_floats = any(p.is_floating_point() for p in pixels)
+    return [(p / 255 if as_floats and p.dtype == torch.uint8 else p).expand(channels, -1, -1) for p in pixels]
 
 
 @dataclass(frozen=True)
@@ -339,14 +283,14 @@ def _answers(t: Task, x: list[Picture], refs: list[Picture | None], options: _Op
 def _apply(t: Task, x: list[Picture], refs: list[Picture | None], *, maps: bool, device: str) -> list[Result]:
     card = t.fn.card
     if card.takes == ("file",):
-        return [_result(t, t.fn(p, **t.knobs)) for p in x]
-    if card.takes not in (("image",), ("image", "reference")):
+        return [to_result(t, t.fn(p, **t.knobs)) for p in x]
+    if card.takes not in (("image",), ("image", "reference"), ("image", "images")):
         raise BadInput(f"{card.name} takes {' and '.join(card.takes)}, not single pictures.")
     side, (height, width) = getattr(card, "min_side", 1), x[0].pixels.shape[1:]
     if min(height, width) < side:
         raise CannotAssess(f"{card.name} needs at least {side}×{side} pixels; this picture has {width}×{height}.")
     given = [_stack(x, device)]
-    named = {}
+    named = {} if t.scene is None else {"scene": t.scene.to(device)}
     if "reference" in card.takes:
         if any(r is None for r in refs):
             raise BadInput(f"{card.name} compares with a reference; name one with ref= (--ref on the command line).")
@@ -360,7 +304,7 @@ def _apply(t: Task, x: list[Picture], refs: list[Picture | None], *, maps: bool,
     if pictures is not None:
         says = (drawn.__doc__ or "").strip().splitlines()[0]
         findings = [replace(f, map=m, map_says=says) for f, m in zip(findings, pictures, strict=True)]
-    return [_result(t, f) for f in findings]
+    return [to_result(t, f) for f in findings]
 
 
 def _stack(pictures: list[Picture], device: str) -> Tensor:
@@ -371,12 +315,3 @@ def _same_channels(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
     """A grey picture beside a colour one is taken as colour."""
     channels = max(x.shape[1], ref.shape[1])
     return x.expand(-1, channels, -1, -1), ref.expand(-1, channels, -1, -1)
-
-
-def _result(t: Task, found: Finding) -> Result:
-    value = None if found.score is None else float(found.score)
-    if value is not None and isnan(value):
-        raise CannotAssess(f"{t.name} has no answer for this picture (its score is not a number).")
-    if value is None and isinstance(t.fn.card, ScoreCard):
-        raise CannotAssess(f"{t.name} gave no score.")
-    return Result(t.fn.card, value, t.knobs, found.interval, found.evidence, found.data, found.map, found.map_says)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from assay.catalog import Carded, get, index
-from assay.runner import TOO_SLOW
+from assay.tasks import TOO_SLOW
 from assay.types import AlterCard, AssayError, ScoreCard
 
 Values: TypeAlias = list["float | None"]

@@ -6,48 +6,55 @@
 
 enum { SCALES = 4, BINS = 4096, CHUNK = 256 };
 
-/* out = spectrum · radial · angular. */
-EXPORT WIDE void phase_filter(const float *restrict spectrum, const float *restrict radial, const float *restrict angular, ptrdiff_t n,
-                              float *restrict out) {
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const float f = radial[i] * angular[i];
-        out[2 * i] = f * spectrum[2 * i];
-        out[2 * i + 1] = f * spectrum[2 * i + 1];
-    }
-}
-
-static inline uint32_t power(const float *wave, ptrdiff_t i) {
-    const float p = wave[2 * i] * wave[2 * i] + wave[2 * i + 1] * wave[2 * i + 1];
-    uint32_t bits;
-    memcpy(&bits, &p, sizeof bits); /* of numbers that are not negative, the bits have the same order */
-    return bits;
-}
-
-/* The value of rank `rank` (from 0), by its leading bits first: three rounds of counting, each within the bin of the last. */
-static double ranked(const float *wave, ptrdiff_t n, ptrdiff_t rank) {
+/* The value of rank `rank` (from 0) of n numbers that are not negative, by its leading bits first: their bits have the same order.
+ * What lies in the bin of a round is moved to the front, and counted in the next. */
+static float ranked(uint32_t *bits, ptrdiff_t n, ptrdiff_t rank) {
     static const int shifts[3] = {20, 8, 0};
-    static const uint32_t masks[3] = {0xfff, 0xfff, 0xff};
     uint32_t found = 0;
     for (int round = 0; round < 3; round++) {
-        uint32_t count[BINS] = {0};
-        const uint32_t known = round ? ~(uint32_t)0 << shifts[round - 1] : 0;
-        for (ptrdiff_t i = 0; i < n; i++) {
-            const uint32_t bits = power(wave, i);
-            if ((bits & known) == found) count[bits >> shifts[round] & masks[round]]++;
-        }
-        uint32_t bin = 0;
+        uint32_t count[BINS] = {0}, bin = 0;
+        const uint32_t mask = round == 2 ? 0xff : BINS - 1;
+        for (ptrdiff_t i = 0; i < n; i++) count[bits[i] >> shifts[round] & mask]++;
         while (rank >= (ptrdiff_t)count[bin]) rank -= count[bin++];
         found |= bin << shifts[round];
+        ptrdiff_t left = 0;
+        for (ptrdiff_t i = 0; i < n; i++) {
+            const uint32_t b = bits[i];
+            bits[left] = b;
+            left += (b >> shifts[round] & mask) == bin;
+        }
+        n = left;
     }
     float value;
     memcpy(&value, &found, sizeof value);
     return value;
 }
 
-/* The median of the squared moduli of n complex numbers: the mean of the two in the middle. */
-EXPORT double phase_median(const float *wave, ptrdiff_t n) {
-    const double upper = ranked(wave, n, n / 2);
-    return n % 2 ? upper : (upper + ranked(wave, n, n / 2 - 1)) / 2;
+static WIDE void powers(const float *restrict wave, ptrdiff_t n, float *restrict to) {
+    for (ptrdiff_t i = 0; i < n; i++) to[i] = wave[2 * i] * wave[2 * i] + wave[2 * i + 1] * wave[2 * i + 1];
+}
+
+/* How many are not above `value`, and the least of the others. */
+static WIDE ptrdiff_t up_to(const float *restrict given, ptrdiff_t n, float value, float *next) {
+    ptrdiff_t count = 0;
+    float least = INFINITY;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const int above = given[i] > value;
+        count += !above;
+        least = above && given[i] < least ? given[i] : least;
+    }
+    *next = least;
+    return count;
+}
+
+/* The median of the squared moduli of n complex numbers: the mean of the two in the middle. memory: 2n floats. */
+EXPORT double phase_median(const float *wave, ptrdiff_t n, float *memory) {
+    powers(wave, n, memory);
+    memcpy(memory + n, memory, (size_t)n * sizeof *memory);
+    const float lower = ranked((uint32_t *)(memory + n), n, (n - 1) / 2);
+    float upper = lower;
+    if (n % 2 == 0 && up_to(memory, n, lower, &upper) > n / 2) upper = lower;
+    return ((double)lower + upper) / 2;
 }
 
 /* For places start..stop, with the waves of the four scales of one orientation: add the energy beyond the threshold, and the

@@ -10,7 +10,7 @@
 #define INLINE static inline
 #endif
 
-enum { CHUNK = 1024, LANES = 32, TAPS = 32 };
+enum { CHUNK = 1024, PIECE = 128, LANES = 32, TAPS = 32 };
 
 /* Result rows start..stop of all planes together: Σ weights[i][k] · row places[i][k] of the plane. */
 #define WEIGHTED_ROWS(NAME, PIXEL)                                                                                          \
@@ -45,33 +45,32 @@ WEIGHTED_ROWS(weighted_rows_f32, float)
 /* Rows start..stop of width pixels to rows of `out` results: Σ weights[k][j] · pixel places[k][j], tables tap by tap. */
 EXPORT WIDE void weighted_columns(const float *x, ptrdiff_t width, const int32_t *places, const float *weights, ptrdiff_t taps,
                                   ptrdiff_t columns, ptrdiff_t start, ptrdiff_t stop, float *out) {
-    ptrdiff_t first[TAPS], last[TAPS]; /* where a tap takes every second pixel, as in halving: plain loads instead of a gather */
-    for (ptrdiff_t k = 0; k < taps && k < TAPS; k++) {
-        const int32_t *at = places + k * columns;
-        ptrdiff_t a = columns / 2, b = a + 1;
-        while (a > 0 && at[a - 1] == at[a] - 2) a--;
-        while (b < columns && at[b] == at[b - 1] + 2) b++;
-        first[k] = a, last[k] = b;
-    }
-    for (ptrdiff_t r = start; r < stop; r++) {
-        const float *restrict row = x + r * width;
-        float *restrict to = out + r * columns;
-        for (ptrdiff_t left = 0; left < columns; left += CHUNK) {
-            const int n = columns - left < CHUNK ? (int)(columns - left) : CHUNK;
-            memset(to + left, 0, sizeof(float) * (size_t)n);
+    for (ptrdiff_t left = 0; left < columns; left += PIECE) {
+        const int n = columns - left < PIECE ? (int)(columns - left) : PIECE, middle = n / 2;
+        int from[TAPS], until[TAPS], step[TAPS]; /* where a tap takes every pixel, or every second: plain loads instead of a gather */
+        for (ptrdiff_t k = 0; k < taps && k < TAPS; k++) {
+            const int32_t *at = places + k * columns + left;
+            step[k] = middle > 0 ? at[middle] - at[middle - 1] : 0;
+            from[k] = until[k] = middle;
+            if (step[k] != 1 && step[k] != 2) continue;
+            while (from[k] > 0 && at[from[k] - 1] == at[from[k]] - step[k]) from[k]--;
+            for (until[k]++; until[k] < n && at[until[k]] == at[until[k] - 1] + step[k];) until[k]++;
+        }
+        for (ptrdiff_t r = start; r < stop; r++) {
+            const float *restrict row = x + r * width;
+            float sum[PIECE] = {0};
             for (ptrdiff_t k = 0; k < taps; k++) {
                 const int32_t *restrict at = places + k * columns + left;
                 const float *restrict by = weights + k * columns + left;
-                const ptrdiff_t a = k < TAPS ? first[k] - left : n, b = k < TAPS ? last[k] - left : n;
-                const int from = a < 0 ? 0 : a < n ? (int)a : n, until = b < from ? from : b < n ? (int)b : n;
-                for (int i = 0; i < from; i++) to[left + i] += by[i] * row[at[i]];
-                if (from < until) {
-                    const float *restrict even = row + at[from];
-                    float *restrict sum = to + left + from;
-                    for (int i = 0; i < until - from; i++) sum[i] += by[from + i] * even[2 * i];
-                }
-                for (int i = until; i < n; i++) to[left + i] += by[i] * row[at[i]];
+                const int a = k < TAPS ? from[k] : n, b = k < TAPS ? until[k] : n;
+                for (int i = 0; i < a; i++) sum[i] += by[i] * row[at[i]];
+                if (a < b && step[k] == 1)
+                    for (int i = a; i < b; i++) sum[i] += by[i] * row[at[a] + (i - a)];
+                else
+                    for (int i = a; i < b; i++) sum[i] += by[i] * row[at[a] + 2 * (i - a)];
+                for (int i = b; i < n; i++) sum[i] += by[i] * row[at[i]];
             }
+            memcpy(out + r * columns + left, sum, sizeof *sum * (size_t)n);
         }
     }
 }

@@ -12,6 +12,8 @@ from torch import Tensor
 from assay import kernels
 from assay.ops.colourspaces import power
 from assay.ops.dct import block_dct, matrix
+from assay.ops.luma import levels
+from assay.ops.mse import decibel
 from assay.ops.shared import shared
 
 BLOCK = 8
@@ -30,6 +32,17 @@ JPEG = (
 SEEN = 25.73509  # Ponomarenko 2007: contrast sensitivity of a coefficient = SEEN / its JPEG step; reproduces the paper's table
 HIDES = 10.0  # Ponomarenko 2007: masking by a coefficient = (HIDES / its JPEG step)²
 STRENGTH = 32.0  # Ponomarenko 2007: what the masking energy of a block is divided by
+
+
+def hvs_decibel(x: Tensor, ref: Tensor, *, masked: bool) -> Tensor:
+    """PSNR-HVS, `masked` PSNR-HVS-M, of N×C×H×W pictures, uint8 or float in [0, 1]; N values, inf where equal."""
+    x, ref = levels(x), levels(ref)
+    return decibel(hvs_error(x, ref, masked=masked)).to(x.dtype)
+
+
+def hvs_map(x: Tensor, ref: Tensor, *, masked: bool) -> Tensor:
+    """What `hvs_decibel` is the mean of: the error of every block, N×⌊H/8⌋×⌊W/8⌋."""
+    return torch.cat(list(hvs_errors(levels(x), levels(ref), masked=masked)), dim=1)
 
 
 def hvs_error(x: Tensor, ref: Tensor, *, masked: bool) -> Tensor:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from math import log, pi
 
 import torch
 from torch import Tensor
 
-from assay.ops.phase import passed
+from assay.ops.fourier import passed
 
 SCALES, ORIENTATIONS = 5, 4
 SHORTEST, FACTOR = 3.0, 3.0  # wavelengths in pixels: 3, 9, 27, 81, 243
 BANDWIDTH = 0.55  # ratio of the radial Gaussian's σ to the centre frequency: about two octaves
 SPREAD = pi / ORIENTATIONS / 1.5  # σ of the angular Gaussian
+SMALL = 1 << 20  # pixels up to which the nine factors are kept for the next picture of that size: 36 MB at most
 
 
 def responses(spectra: tuple[Tensor, ...]) -> Iterator[tuple[int, Iterator[Tensor]]]:
@@ -22,13 +24,26 @@ def responses(spectra: tuple[Tensor, ...]) -> Iterator[tuple[int, Iterator[Tenso
     They are large: each is made when it is asked for.
     """
     height, width = spectra[0].shape[-2:]
-    octave, angle = _polar(height, width, spectra[0].real)
-    radial = [_radial(octave, scale) for scale in range(SCALES)]
-    del octave
-    for k in range(ORIENTATIONS):
-        angular = _angular(angle, k * pi / ORIENTATIONS)
+    make = _remembered if height * width <= SMALL else _filters
+    radial, angular = make(height, width, spectra[0].real.dtype, spectra[0].device)
+    memory = torch.empty_like(spectra[0], memory_format=torch.contiguous_format)
+    for along in angular:
         for scale in range(SCALES):
-            yield scale, (torch.fft.ifft2(passed(s, radial[scale], angular)) for s in spectra)
+            yield scale, (passed(s, radial[scale], along, memory) for s in spectra)
+
+
+@lru_cache(maxsize=1)
+@torch.inference_mode(mode=False)
+def _remembered(height: int, width: int, dtype: torch.dtype, device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
+    radial, angular = _filters(height, width, dtype, device)
+    return radial, list(angular)
+
+
+def _filters(height: int, width: int, dtype: torch.dtype, device: torch.device) -> tuple[list[Tensor], Iterable[Tensor]]:
+    """The filter of a scale and an orientation is the product of one of each; the second are made in turn."""
+    octave, angle = _polar(height, width, torch.empty((), dtype=dtype, device=device))
+    radial = [_radial(octave, scale) for scale in range(SCALES)]
+    return radial, (_angular(angle, k * pi / ORIENTATIONS) for k in range(ORIENTATIONS))
 
 
 def _polar(height: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,12 +63,11 @@ def _steps(n: int) -> Tensor:
 
 def _radial(octave: Tensor, scale: int) -> Tensor:
     centre = log(2 / (SHORTEST * FACTOR**scale))
-    out = torch.exp((octave - centre).square() / (-2 * log(BANDWIDTH) ** 2))
+    out = (octave - centre).square_().div_(-2 * log(BANDWIDTH) ** 2).exp_()  # in place: large memory is slow to come by
     out[0, 0] = 0
     return out
 
 
 def _angular(angle: Tensor, centre: float) -> Tensor:
-    away = (angle - centre).abs()
-    away = torch.minimum(away, 2 * pi - away)
-    return torch.exp(away.square() / (-2 * SPREAD**2))
+    away = (angle - centre).abs_()
+    return torch.minimum(away, 2 * pi - away, out=away).square_().div_(-2 * SPREAD**2).exp_()

@@ -19,10 +19,10 @@ def psnr_of(x: Tensor, ref: Tensor) -> Tensor:
 
     The squares of 8-bit pixels are summed as whole numbers.
     """
-    if x.dtype != torch.uint8:
+    if x.dtype is not torch.uint8:
         return decibel((x - ref).square().mean(dim=(1, 2, 3)))
     sums = _kernel(x, ref) if kernels.can(x, ref, dtypes=(torch.uint8,)) else squares(x, ref)
-    white = 255**2 * (x.numel() // len(x))
+    white = 255**2 * (x.numel() // len(sums))
     found = [10 * log10(white / s) if s else inf for s in sums]
     return torch.full((1,), found[0], device=x.device) if len(found) == 1 else torch.tensor(found, device=x.device)
 
@@ -44,12 +44,13 @@ def squares(x: Tensor, ref: Tensor) -> list[int]:
 
 def _kernel(x: Tensor, ref: Tensor) -> list[int]:
     x, ref = x.contiguous(), ref.contiguous()
-    size = x.numel() // len(x)
+    n = x.shape[0]
+    size = x.numel() // n
     parts = -(-size // PART)
-    sums = (ctypes.c_int64 * (len(x) * parts))()
+    sums = (ctypes.c_int64 * (n * parts))()
     run, a, b = _function(), kernels.pointer(x), kernels.pointer(ref)
-    kernels.split(lambda start, stop: run(a, b, size, PART, start, stop, sums), len(sums), grain=8)
-    return [sum(sums[i : i + parts]) for i in range(0, len(sums), parts)]
+    kernels.split(lambda start, stop: run(a, b, size, PART, start, stop, sums), n * parts, grain=8)
+    return [sum(sums[i : i + parts]) for i in range(0, n * parts, parts)]
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +20,16 @@ from assay.types import CannotAssess
 SIDE = 96  # pixels of a block; Mittal 2013, section IV
 STRIP = 32  # rows looked at together; small enough for a processor's cache
 TEXTURED = 0.01  # a block with a smaller share of non-zero contrast is flat: its statistics are those of nothing
+
+
+class HasUsable(Protocol):
+    """Blocks, of which some have texture."""
+
+    @property
+    def usable(self) -> Tensor: ...
+
+
+B = TypeVar("B", bound=HasUsable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ def scores(x: Tensor, mu: Tensor, cov: Tensor) -> Tensor:
 
     Raises CannotAssess where fewer than two blocks have texture.
     """
-    return torch.stack([distance(_seen(p, i, len(x)), mu, cov) for i, p in enumerate(x)]).to(_out(x))
+    return torch.stack([distance(textured(blocks(p), SIDE, i, len(x)), mu, cov) for i, p in enumerate(x)]).to(_out(x))
 
 
 def distance(b: Blocks, mu: Tensor, cov: Tensor) -> Tensor:
@@ -59,7 +70,7 @@ def maps(x: Tensor, mu: Tensor, cov: Tensor) -> Tensor:
     """The distance of every block, N×h×w; 0 where a block is flat and was left out.  Raises as `scores` does."""
     out = []
     for i, picture in enumerate(x):
-        b = _seen(picture, i, len(x))
+        b = textured(blocks(picture), SIDE, i, len(x))
         far = _mahalanobis(b.features.nan_to_num() - mu.to(b.features.device), _inverse(b, cov))
         out.append(torch.where(b.usable, far, 0))
     return torch.stack(out).to(_out(x))
@@ -139,15 +150,16 @@ def _features(moments: Tensor, count: Tensor) -> Tensor:
     return torch.cat([own, products.flatten(-2)], dim=-1)
 
 
-def _seen(picture: Tensor, i: int, n: int) -> Blocks:
-    b = blocks(picture)
-    if int(b.usable.sum()) < 2:
+def textured(found: B, side: int, i: int, n: int) -> B:
+    """The blocks of picture i of n as they are.  Raises CannotAssess where fewer than two of them have texture."""
+    usable = found.usable
+    if int(usable.sum()) < 2:
         which = f"image {i} of the batch" if n > 1 else "the image"
         raise CannotAssess(
-            f"{which} has {int(b.usable.sum())} of {b.usable.numel()} blocks of {SIDE}×{SIDE} pixels with texture; "
+            f"{which} has {int(usable.sum())} of {usable.numel()} blocks of {side}×{side} pixels with texture; "
             "its statistics need at least two. Flat areas and margins cannot be judged."
         )
-    return b
+    return found
 
 
 def _inverse(b: Blocks, cov: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from assay import kernels
+from assay.ops.fourier import passed, spectrum
 from assay.ops.gradients import alike, gradient_map, root
 from assay.ops.shared import shared
 
@@ -85,10 +86,10 @@ def phase_congruency(y: Tensor) -> Tensor:
 def _congruency(y: Tensor) -> Tensor:
     """The definition, for one H×W picture."""
     filters = bank(*y.shape, y.dtype, y.device)
-    spectrum = torch.fft.fft2(y)
+    seen = torch.fft.fft2(y)
     energies, amplitudes = torch.zeros_like(y), torch.zeros_like(y)
     for angular, noise in zip(filters.angular, filters.noise, strict=True):
-        waves = torch.fft.ifft2(spectrum * (filters.radial * angular))
+        waves = torch.fft.ifft2(seen * (filters.radial * angular))
         e, o = waves.real, waves.imag
         power = e.square() + o.square()
         se, so = e.sum(0), o.sum(0)
@@ -106,30 +107,16 @@ def _median(v: Tensor) -> Tensor:
     return low if n % 2 else (low + v.kthvalue(n // 2 + 1).values) / 2
 
 
-def passed(spectrum: Tensor, radial: Tensor, angular: Tensor) -> Tensor:
-    """What a filter, H×W as the product of two, leaves of N×H×W complex spectra."""
-    if not kernels.can(spectrum, dtypes=(torch.complex64,)):
-        return spectrum * (radial * angular)
-    spectrum, out = spectrum.contiguous(), torch.empty_like(spectrum, memory_format=torch.contiguous_format)
-    factors, n = [kernels.pointer(t) for t in (radial, angular)], radial.numel()
-    for one, to in zip(spectrum, out, strict=True):
-        _library().phase_filter(kernels.pointer(one), *factors, n, kernels.pointer(to))
-    return out
-
-
 def _fast(y: Tensor) -> Tensor:
     """The same with the kernels around torch's transforms; a wave of one filter at a time stays in the cache."""
     filters = bank(*y.shape, y.dtype, y.device)
     library, n = _library(), y.numel()
-    spectrum = torch.fft.fft2(y).contiguous()
+    seen = spectrum(y)
     energies, amplitudes = torch.zeros(y.shape), torch.zeros(y.shape)
-    product = torch.empty_like(spectrum)
+    memory = torch.empty_like(seen)
     for angular, noise in zip(filters.angular, filters.noise, strict=True):
-        waves = []
-        for radial in filters.radial:
-            library.phase_filter(*map(kernels.pointer, (spectrum, radial, angular)), n, kernels.pointer(product))
-            waves.append(torch.fft.ifft2(product).contiguous())
-        threshold = noise * sqrt(library.phase_median(kernels.pointer(waves[0]), n))
+        waves = [passed(seen, radial, angular, memory) for radial in filters.radial]
+        threshold = noise * sqrt(library.phase_median(kernels.pointer(waves[0]), n, kernels.pointer(memory)))  # as many floats as it needs
         addresses = [kernels.pointer(t) for t in (*waves, energies, amplitudes)]
 
         def work(start: int, stop: int, to: list[ctypes.c_void_p] = addresses, least: float = threshold) -> None:
@@ -145,8 +132,7 @@ def _library() -> ctypes.CDLL:
     if library is None:
         raise RuntimeError("the kernels are not built; ask kernels.can first")
     size, address, real = ctypes.c_ssize_t, ctypes.c_void_p, ctypes.c_float
-    library.phase_filter.argtypes, library.phase_filter.restype = [address, address, address, size, address], None
-    library.phase_median.argtypes, library.phase_median.restype = [address, size], ctypes.c_double
+    library.phase_median.argtypes, library.phase_median.restype = [address, size, address], ctypes.c_double
     library.phase_energy.argtypes, library.phase_energy.restype = [*[address] * (SCALES + 2), real, real, size, size], None
     return library
 

@@ -13,7 +13,6 @@ from assay import kernels
 from assay.ops.filters import gaussian, separable
 from assay.ops.gradients import root
 from assay.ops.imresize import Taps, combined, imresize, taps, trimmed
-from assay.ops.phase import passed
 from assay.ops.shared import shared
 
 SIDE = 256  # SDSP works at this size: VSI.m of the authors of Zhang 2014; so do the next four
@@ -91,11 +90,9 @@ def sdsp(x: Tensor) -> Tensor:
 
 
 def _outstanding(colours: Tensor, wave: Tensor) -> Tensor:
-    """What the filter leaves of L, a and b. It is real and even, so that two planes pass as one complex plane: L + ia, and b."""
-    both = torch.view_as_complex(colours[:, :2].permute(0, 2, 3, 1).contiguous())
-    none = torch.ones_like(wave)
-    first, second = (torch.fft.ifft2(passed(torch.fft.fft2(t), wave, none)) for t in (both, colours[:, 2].to(both.dtype)))
-    return torch.cat([torch.view_as_real(first).permute(0, 3, 1, 2), second.real[:, None]], 1)
+    """What the filter, which is real and even, leaves of L, a and b."""
+    waves: Tensor = torch.fft.irfft2(torch.fft.rfft2(colours) * wave[:, : SIDE // 2 + 1], s=(SIDE, SIDE))
+    return waves
 
 
 def _joined(band: Tensor, colours: Tensor, centre: Tensor) -> Tensor:
@@ -140,7 +137,9 @@ def _enlarging(size: int, out: int, step: int) -> tuple[Taps, Taps, Tensor]:
         at = torch.floor((torch.arange(out, dtype=torch.float64) + 0.5) * size / out - 0.5)
         change = at[1:] != at[:-1]
         ends = F.pad(change, (1, 0), value=True) | F.pad(change, (0, 1), value=True)
-    return trimmed(places, weights), Taps(full.places[ends].contiguous(), full.weights[ends].contiguous()), means.sum(1)
+    found = ends.nonzero()[:, 0]
+    found = torch.cat([found[::2], found[1::2]])  # neighbours of one kind lie between neighbouring nodes: no gather
+    return trimmed(places, weights), Taps(full.places[found].contiguous(), full.weights[found].contiguous()), means.sum(1)
 
 
 @shared
@@ -148,10 +147,10 @@ def spectral_residual(y: Tensor, window: int) -> Tensor:
     """Saliency by what is unusual in the spectrum (Hou & Zhang 2007): N×1×H×W of any unit to the same size, 0..1 before enlarging."""
     h, w = y.shape[-2:]
     small = imresize(y, -(-h // 4), -(-w // 4), kernel="bicubic", scale=0.25).double()  # few pixels; zeros stay zero
-    spectrum = torch.fft.fft2(small)
-    amplitude = 0.5 * (spectrum.real.square() + spectrum.imag.square()).clamp(min=1e-12).log()
+    waves = torch.fft.fft2(small)
+    amplitude = 0.5 * (waves.real.square() + waves.imag.square()).clamp(min=1e-12).log()
     usual = F.avg_pool2d(F.pad(amplitude, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    unusual = torch.fft.ifft2(spectrum * torch.exp(-usual))  # exp(amplitude - usual + i·phase)
+    unusual = torch.fft.ifft2(waves * torch.exp(-usual))  # exp(amplitude - usual + i·phase)
     power = unusual.real.square() + unusual.imag.square()
     before = (window - 1) // 2  # an even window reaches one further at its end, as in imfilter
     power = F.pad(power, (before, window - 1 - before, before, window - 1 - before))

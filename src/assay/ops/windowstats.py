@@ -14,7 +14,7 @@ from assay.ops.gradients import root
 
 SIDE, STEP = 16, 4
 ROUNDING = 1e-8  # squared grey levels: a window that varies less is flat, and has neither skew nor kurtosis
-Moments = tuple[Tensor, Tensor, Tensor, Tensor]  # mean, and mean 2nd, 3rd, 4th powers of the differences from it
+Moments = tuple[Tensor, ...]  # mean, and mean 2nd, or 2nd, 3rd and 4th powers of the differences from it
 
 
 def box_sums(x: Tensor, side: int) -> Tensor:
@@ -34,16 +34,20 @@ def box_sums(x: Tensor, side: int) -> Tensor:
 
 
 def magnitude_moments(z: Tensor) -> Moments:
-    """The moments of |z| in every window of complex N×H×W; each N×⌊(H-12)/4⌋×⌊(W-12)/4⌋."""
+    """The four moments of |z| in every window of complex N×H×W; each N×⌊(H-12)/4⌋×⌊(W-12)/4⌋."""
+    return _moments(z).unbind(1)
+
+
+def _moments(z: Tensor) -> Tensor:
+    """The same as N×4×h×w."""
     if kernels.can(z, dtypes=(torch.complex64,)):
-        mean, m2, m3, m4 = _kernel(z).unbind(1)
-        return mean, m2, m3, m4
-    return window_moments(blocks(z.abs()), SIDE // STEP)
+        return _kernel(z)
+    return torch.stack(window_moments(blocks(z.abs()), SIDE // STEP), 1)
 
 
 def changes(waves: Iterable[Tensor]) -> Tensor:
     """|Δ deviation| + 2 |Δ skew| + |Δ kurtosis| of the magnitudes of two complex N×H×W in every window, N×h×w."""
-    old, new = (torch.stack(magnitude_moments(z), 1) for z in waves)  # one after the other: the waves may be large
+    old, new = (_moments(z) for z in waves)  # one after the other: the waves may be large
     if not kernels.can(old, new, dtypes=(torch.float32,)):
         deviation, skew, kurtosis = ((p - q).abs() for p, q in zip(_statistics(old), _statistics(new), strict=True))
         return torch.as_tensor(deviation + 2 * skew + kurtosis)
@@ -62,11 +66,11 @@ def _statistics(moments: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return root(m2 * (256 / 255)), torch.where(varies, m3 / some**1.5, 0), torch.where(varies, m4 / some.square(), 0)
 
 
-def blocks(x: Tensor) -> Moments:
-    """The moments of the 4×4 blocks of N×H×W; what does not fill a block is left out."""
+def blocks(x: Tensor, count: int = 4) -> Moments:
+    """The first two or four moments of the 4×4 blocks of N×H×W; what does not fill a block is left out."""
     h, w = (n // STEP * STEP for n in x.shape[1:])
     none = torch.zeros((), dtype=x.dtype, device=x.device)
-    rows = merged([(x[:, i:h:STEP, :w], none, none, none) for i in range(STEP)])
+    rows = merged([(x[:, i:h:STEP, :w], *[none] * (count - 1)) for i in range(STEP)])
     return merged([_pick(rows, i) for i in range(STEP)])
 
 
@@ -82,24 +86,24 @@ def merged(groups: list[Moments]) -> Moments:
     """The moments of the union of groups of one size: no sums of powers are subtracted, so that float32 keeps its digits."""
     share = 1 / len(groups)
     mean = share * torch.as_tensor(sum(g[0] for g in groups))
-    m2, m3, m4 = (torch.zeros_like(mean) for _ in range(3))
-    for u, v, s, k in groups:
+    powers = [torch.zeros_like(mean) for _ in groups[0][1:]]
+    for u, v, *more in groups:
         d = u - mean
         dd = d.square()
-        m2 = m2 + (dd + v)
-        m3 = m3 + (d * (dd + 3 * v) + s)
-        m4 = m4 + (dd * (dd + 6 * v) + 4 * d * s + k)
-    return mean, share * m2, share * m3, share * m4
+        powers[0] = powers[0] + (dd + v)
+        if more:
+            s, k = more
+            powers[1] = powers[1] + (d * (dd + 3 * v) + s)
+            powers[2] = powers[2] + (dd * (dd + 6 * v) + 4 * d * s + k)
+    return mean, *(share * p for p in powers)
 
 
 def _pick(parts: Moments, start: int) -> Moments:
-    a, b, c, d = (p[:, :, start::STEP] for p in parts)
-    return a, b, c, d
+    return tuple(p[:, :, start::STEP] for p in parts)
 
 
 def _span(parts: Moments, dim: int, start: int, count: int) -> Moments:
-    a, b, c, d = (p.narrow(dim, start, count) for p in parts)
-    return a, b, c, d
+    return tuple(p.narrow(dim, start, count) for p in parts)
 
 
 def _kernel(z: Tensor) -> Tensor:

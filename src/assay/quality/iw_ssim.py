@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
 from assay.ops.filters import gaussian, windowed
+from assay.ops.imresize import Taps, combined
 from assay.ops.luma import levels
 from assay.ops.moments import SIGMA, SIZE, ssim_each
 from assay.ops.pyramid import BINOMIAL, laplacian
@@ -125,26 +128,19 @@ def _channel(x: Tensor, ref: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _enlarged(x: Tensor) -> Tensor:
-    """Twice the size of N×h×w, as imenlarge2.m: h to 4h-3 samples by imresize 'bilinear', one more extrapolated at each end,
-    and of those every second."""
-    for dim in (1, 2):
-        n = x.shape[dim]
-        fine = 4 * n - 3
-        at = torch.arange(-1, fine, 2, device=x.device, dtype=torch.float64).clamp(min=0)
-        x = torch.cat([_extended(x, dim, fine, first=True), _sampled(x, dim, at[1:], fine), _extended(x, dim, fine, first=False)], dim)
-    return x
+    """Twice the size of N×h×w, as imenlarge2.m."""
+    return combined(x, *(_doubling(n) for n in x.shape[1:]))
 
 
-def _sampled(x: Tensor, dim: int, at: Tensor, fine: int) -> Tensor:
-    """x at places `at` of a grid of `fine` samples, linear between the two nearest."""
-    n = x.shape[dim]
+@lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)
+def _doubling(n: int) -> Taps:
+    """n to 4n-3 samples by imresize 'bilinear', one more extrapolated at each end, and of those every second."""
+    fine = 4 * n - 3
+    at = torch.cat([torch.tensor([0, 1]), torch.arange(1, fine, 2), torch.tensor([fine - 2, fine - 1])]).double()
     place = ((at + 0.5) * n / fine - 0.5).clamp(0, n - 1)
     low = place.floor().long().clamp(max=n - 2)
-    share = (place - low).to(x).view([-1 if d == dim else 1 for d in range(x.ndim)])
-    return torch.lerp(x.index_select(dim, low), x.index_select(dim, low + 1), share)
-
-
-def _extended(x: Tensor, dim: int, fine: int, *, first: bool) -> Tensor:
-    ends = torch.tensor([0, 1] if first else [fine - 1, fine - 2], dtype=torch.float64, device=x.device)
-    near, next_ = _sampled(x, dim, ends, fine).unbind(dim)
-    return (2 * near - next_).unsqueeze(dim)
+    share = place - low
+    weights = torch.stack([1 - share, share], 1)
+    weights[1], weights[-2] = 2 * weights[0] - weights[1], 2 * weights[-1] - weights[-2]
+    return Taps(torch.stack([low, low + 1], 1)[1:-1].contiguous(), weights[1:-1].contiguous())

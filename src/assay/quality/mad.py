@@ -11,6 +11,7 @@ from torch import Tensor
 from assay import check
 from assay.catalog import carded
 from assay.ops.colourspaces import power
+from assay.ops.fourier import spectrum
 from assay.ops.gradients import root
 from assay.ops.loggabor import responses
 from assay.ops.luma import levels
@@ -95,11 +96,11 @@ def _visible(x: Tensor, ref: Tensor) -> Tensor:
     filters = _sensitivity(ref)
     bright = _as_seen(ref, filters)
     error = _as_seen(x, filters) - bright
-    parts = blocks(bright)
+    parts = blocks(bright, 2)
     mean = window_moments(parts, 4)[0]
     seen = mean >= DARK
     mean = torch.where(seen, mean, 1)
-    contrast = root(window_moments(blocks(error), 4)[1].mul(256 / 255)) / mean  # sample deviations, as in ical_std.c
+    contrast = root(window_moments(blocks(error, 2), 4)[1].mul(256 / 255)) / mean  # sample deviations, as in ical_std.c
     masking = (_quietest(parts, mean) / mean).clamp(min=exp(THRESHOLD))
     seen = seen & (contrast > masking)
     mask = torch.where(seen, torch.where(seen, contrast, 1).log() - masking.log(), 0)
@@ -145,7 +146,7 @@ def _csf(down: Tensor, right: Tensor) -> Tensor:
 
 def _appearance(x: Tensor, ref: Tensor) -> Tensor:
     """How much local statistics of log-Gabor responses have changed, squared."""
-    spectra = torch.fft.fft2(ref), torch.fft.fft2(x)
+    spectra = spectrum(ref), spectrum(x)
     change = torch.zeros((), dtype=x.dtype, device=x.device)
     for scale, waves in responses(spectra):
         change = change + SCALE_WEIGHTS[scale] * changes(waves)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from math import inf
 
-import torch
 from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.ops.hvs import BLOCK, hvs_error, hvs_errors
-from assay.ops.luma import levels
-from assay.ops.mse import decibel
+from assay.ops.hvs import BLOCK, hvs_decibel, hvs_map
 from assay.types import Scale, ScoreCard
 
 
@@ -35,15 +32,16 @@ def psnr_hvs(x: Tensor, *, ref: Tensor) -> Tensor:
     left out, as by the authors. Every frequency counts as much as it is seen.
     Returns N scores in dB; inf when equal (the authors' program says 100000).  Raises BadInput.
 
+    >>> import torch
     >>> x = torch.zeros(1, 1, 16, 16, dtype=torch.uint8)
     >>> round(float(psnr_hvs(x + 1, ref=x)), 2)
     44.0
     """
-    x, ref = (levels(t) for t in check.images(x=x, ref=ref, min_side=BLOCK, keep_uint8=True))
-    return decibel(hvs_error(x, ref, masked=False)).to(x.dtype)
+    x, ref = check.images(x=x, ref=ref, min_side=BLOCK, keep_uint8=True)
+    return hvs_decibel(x, ref, masked=False)
 
 
 def psnr_hvs_map(x: Tensor, *, ref: Tensor) -> Tensor:
     """The weighted squared error of every 8×8 block, N×⌊H/8⌋×⌊W/8⌋; 0 is equal. The score is -10 log10 of its mean."""
-    x, ref = (levels(t) for t in check.images(x=x, ref=ref, min_side=BLOCK, keep_uint8=True))
-    return torch.cat(list(hvs_errors(x, ref, masked=False)), dim=1)
+    x, ref = check.images(x=x, ref=ref, min_side=BLOCK, keep_uint8=True)
+    return hvs_map(x, ref, masked=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from assay import check, weights
@@ -37,6 +38,7 @@ EDGE = 20.0  # 8-bit steps: jumps of the picture itself
         paper="own design, after A-FINE (Chen 2025, arXiv:2503.11221) and RQI (arXiv:2503.13074)",
         weights=(MODEL,),
         min_side=SIDE,
+        map="relative_quality_map",
     )
 )
 def relative_quality(x: Tensor, *, ref: Tensor) -> Tensor:
@@ -58,10 +60,22 @@ def relative_quality(x: Tensor, *, ref: Tensor) -> Tensor:
     Not differentiable: blocks are chosen by thresholds, and shapes of distributions are looked up on a grid.
     """
     x, ref = check.images(x=x, ref=ref, min_side=SIDE, keep_uint8=True)
+    apart = torch.stack([1 - _edges(x, ref, step).mean((1, 2, 3)) for step in STEPS]).mean(0)
+    return 100 * apart.clamp(min=0) * _better(x, ref).to(apart)
+
+
+def relative_quality_map(x: Tensor, *, ref: Tensor) -> Tensor:
+    """How far edges differ at every second pixel, N×⌈H/2⌉×⌈W/2⌉: above 0 where x is the better picture, below 0 where ref is."""
+    x, ref = check.images(x=x, ref=ref, min_side=SIDE, keep_uint8=True)
+    maps = [1 - _edges(x, ref, step) for step in STEPS]
+    apart = sum(F.interpolate(m, maps[0].shape[2:], mode="bilinear", align_corners=False)[:, 0] for m in maps) / len(STEPS)
+    return 100 * torch.as_tensor(apart).clamp(min=0) * _better(x, ref).to(maps[0])[:, None, None]
+
+
+def _better(x: Tensor, ref: Tensor) -> Tensor:
+    """Which of the two is better: from -1, ref by far, to 1, x by far."""
     w = torch.tensor(WEIGHTS, dtype=torch.float64)
-    better = torch.stack([((evidence(a, b) * w).sum() / 2).tanh() for a, b in zip(x, ref, strict=True)])
-    apart = torch.stack([1 - _edges(x, ref, step) for step in STEPS]).mean(0)
-    return 100 * apart.clamp(min=0) * better.to(apart)
+    return torch.stack([((evidence(a, b) * w).sum() / 2).tanh() for a, b in zip(x, ref, strict=True)])
 
 
 def evidence(x: Tensor, ref: Tensor) -> Tensor:
@@ -107,4 +121,4 @@ def _grid(x: Tensor) -> Tensor:
 
 def _edges(x: Tensor, ref: Tensor, step: int) -> Tensor:
     a, b = means(x, step, LUMA), means(ref, step, LUMA)
-    return gradient_map(a, b, operator="prewitt", constant=T).mean((1, 2, 3))
+    return gradient_map(a, b, operator="prewitt", constant=T)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from math import inf
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
 from assay.ops.colourspaces import in_colour, linear, power
 from assay.ops.filters import halved
-from assay.ops.ssimulacra import damage, xyb
+from assay.ops.ssimulacra import damage, damage_maps, xyb
 from assay.types import Scale, ScoreCard
 
+GAIN = 0.9562382616834844  # ssimulacra2.cc
 SCALES, SIDE = 6, 8  # pictures of less than 8 pixels are not halved again
 # The fit of version 2.1: for X, Y and B and every scale, of the mean and then of the 4-norm: structure, ringing, blur.
 # fmt: off
@@ -56,6 +59,7 @@ WEIGHTS = (
         scale=Scale(worst=-inf, best=100, usual=(10, 90)),
         paper="Sneyers 2023, SSIMULACRA 2.1, github.com/cloudinary/ssimulacra2",
         min_side=SIDE,
+        map="ssimulacra2_map",
     )
 )
 def ssimulacra2(x: Tensor, *, ref: Tensor) -> Tensor:
@@ -75,18 +79,41 @@ def ssimulacra2(x: Tensor, *, ref: Tensor) -> Tensor:
     return torch.cat([_of_one(a, b) for a, b in zip(x.split(1), ref.split(1), strict=True)])  # type: ignore[no-untyped-call]
 
 
+def ssimulacra2_map(x: Tensor, *, ref: Tensor) -> Tensor:
+    """The damage of all scales together at every pixel, N×H×W: 0 is none, bright is damaged. The score falls with its mean."""
+    x, ref = check.images(x=x, ref=ref, min_side=SIDE, keep_uint8=True)
+    out = torch.zeros(len(x), *x.shape[2:], dtype=torch.float64 if x.dtype == torch.float64 else torch.float32, device=x.device)
+    for to, one, its in zip(out, x, ref, strict=True):
+        for a, b, weights in _scales(one[None], its[None]):
+            local = sum(_local(damage_maps(b[:, c : c + 1], a[:, c : c + 1])[0, 0], w) for c, w in enumerate(weights))
+            to += F.interpolate(torch.as_tensor(local)[None, None], to.shape, mode="bilinear", align_corners=False)[0, 0]
+    return GAIN * out
+
+
+def _local(maps: Tensor, weights: Tensor) -> Tensor:
+    """What every place adds, h×w, of 3×h×w: its mean is that of the weighted means and 4-norms, because ‖d‖₄ = mean d⁴ / ‖d‖₄³."""
+    fourth = maps**4
+    norm = fourth.mean((1, 2), keepdim=True) ** 0.75
+    return (weights[:3, None, None] * maps + weights[3:, None, None] * fourth / norm.clamp_min(torch.finfo(norm.dtype).tiny)).sum(0)
+
+
 def _of_one(x: Tensor, ref: Tensor) -> Tensor:
+    total: Tensor | float = 0.0
+    for a, b, weights in _scales(x, ref):
+        for norm, values in enumerate(damage(b, a)):
+            total = total + (weights[:, 3 * norm : 3 * norm + 3] * values).sum((1, 2))
+    return _score(GAIN * torch.as_tensor(total))
+
+
+def _scales(x: Tensor, ref: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """On every scale the two pictures in XYB, and the weights, channel × 6."""
     a, b = (linear(in_colour(t)) for t in (x, ref))
-    total = torch.zeros(len(a), dtype=a.dtype, device=a.device)
     for scale in range(SCALES):
         if min(a.shape[2:]) < SIDE:  # as the program: 8 to 15 pixels are halved once more
-            break
+            return
         if scale:
             a, b = halved(a), halved(b)
-        weights = _weights()[:, scale].to(a)
-        for norm, values in enumerate(damage(xyb(b), xyb(a))):
-            total = total + (weights[:, 3 * norm : 3 * norm + 3] * values).sum((1, 2))
-    return _score(0.9562382616834844 * total)
+        yield xyb(a), xyb(b), _weights()[:, scale].to(a)
 
 
 def _score(s: Tensor) -> Tensor:

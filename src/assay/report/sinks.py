@@ -17,7 +17,7 @@ from assay.report.jsonl import Journal
 from assay.report.rows import Row, key, row
 from assay.report.table import Csv, Parquet
 from assay.report.terminal import Lines, story
-from assay.runner import Task as Algorithm
+from assay.tasks import Task as Algorithm
 from assay.types import BadInput, Item
 
 

@@ -1,0 +1,1 @@
+"""How well the answers hold: one evaluation protocol per file, over plain arrays of scores."""
