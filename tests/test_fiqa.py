@@ -236,6 +236,9 @@ def test_the_released_parameters_load_by_name_or_path(photo, monkeypatch, tmp_pa
     got = official(photo, [ASTRONAUT, ASTRONAUT], file=str(path))
     assert got.shape == (2,)
     assert got[0] == got[1]
+    x = (photo / 255).requires_grad_()
+    official(x, [ASTRONAUT], file=str(path)).sum().backward()
+    assert 0 < float(x.grad.abs().sum()) < float("inf")
     monkeypatch.setenv("ASSAY_WEIGHTS", str(tmp_path))
     with pytest.raises(BadInput, match="not the file that the authors released"):
         official(photo, [ASTRONAUT])
