@@ -16,7 +16,7 @@ from assay.ops.align import chips
 from assay.runner import Source, run
 from assay.types import BadInput, FaceItem, Failure
 
-JUDGES = {"people": "fiqa-assay", "matcher": "vit-fiqa-assay"}
+JUDGES = {"people": "fiqa-assay", "matcher": "embedding_robustness"}
 MOST = 20_000  # faces that can be told apart at once: a table of all pairs must fit into memory
 
 
@@ -36,7 +36,7 @@ def best(
 ) -> list[Shot]:
     """The n best faces, or with per_identity the n best of each person, best first.
 
-    purpose: "people" ranks by how good a face looks (fiqa-assay), "matcher" by how well it will be recognised (vit-fiqa-assay).
+    purpose: "people" ranks by how good a face looks (fiqa-assay), "matcher" by how well it will be recognised (embedding_robustness).
     per_identity: faces are grouped by our own small recogniser; it errs, and a wrong group shows at once in the pictures.
     lost: gets one Failure for every picture that could not be read or shows no face.
     Raises BadInput where the purpose is unknown or there are more faces than can be told apart.

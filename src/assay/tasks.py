@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
 
 TOO_SLOW = ("il_niqe-assay", "cpbd")  # seconds for what niqe-assay, assay-q and sharpness say in a tenth of one; by name they run
-UNASKED = ("eyes_open", "portrait-assay")  # errs often; compares shots of one scene: told only where asked by name
+UNASKED = ("eyes_open", "landmark_forest", "portrait-assay")  # err often, or compare shots of one scene: told only where asked by name
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ function boxes(faces, media) {
   }));
 }
 
-const HEADLINES = { "fiqa-assay": "to people", "vit-fiqa-assay": "to a matcher" };
+const HEADLINES = { "fiqa-assay": "to people", "embedding_robustness": "to a matcher" };
 
 function peoplePanel(faces) {
   if (!faces.length) return null;

@@ -27,7 +27,7 @@ WORST = 5  # items named in the summary
 ERRORS = 3  # told per line of a table; the other outputs have all
 BAR = 10  # characters
 FACES = 4  # told in an item's story; the other outputs have all
-HEADLINES = ("fiqa-assay", "vit-fiqa-assay")  # how good a face is to people, and to a matcher
+HEADLINES = ("fiqa-assay", "embedding_robustness")  # how good a face is to people, and to a matcher
 LOW = 0.5  # of its usual range: below this a measure of a face is worth naming
 MARKS = {"camera original": "●", "edited": "◆", "generated": "▲", "inconclusive": "○"}
 
