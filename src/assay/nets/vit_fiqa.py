@@ -71,7 +71,9 @@ class Block(nn.Module):
 class ViTFIQA(nn.Module):
     """N×3×S×S in [0, 1] → quality N, and with the recognising head embeddings N×D beside it."""
 
-    def __init__(self, shape: Shape | None = None, *, recognises: bool = True, masked: float = 0.1, spares: bool = False, drop: float = 0.1) -> None:
+    def __init__(
+        self, shape: Shape | None = None, *, recognises: bool = True, masked: float = 0.1, spares: bool = False, drop: float = 0.1
+    ) -> None:
         super().__init__()
         self.shape = s = shape or Shape()
         self.masked, self.spares = masked, spares  # share of tokens left out in training; never the quality token
