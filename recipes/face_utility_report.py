@@ -139,7 +139,11 @@ def page(report: dict[str, Any]) -> str:
     lines += [
         "random gives, 0 is best. relative: the area under the curve up to 20 %, 0 where only errors went, 1 at random; in brackets the"
     ]
-    lines += ["95 % interval over people.", "", "![Error versus discard](face-utility.png)"]
+    lines += [
+        "95 % interval over people. A score that stands in some tables only was not asked about the other sets.",
+        "",
+        "![Error versus discard](face-utility.png)",
+    ]
     for title, rows in report.items():
         lines += ["", f"## {title}", "", "| score | factor at 20 % | pAUC 5 % | pAUC 10 % | pAUC 20 % | relative 20 % | not judged |"]
         lines += ["|---|--:|--:|--:|--:|--:|--:|"]
