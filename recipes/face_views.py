@@ -26,8 +26,6 @@ from assay.types import Face
 WIDE = 128  # pixels of a cached chip, which shows half a template more than the net sees
 MARGIN = 0.5
 SIDE = 64
-# Mean points of the 92×112 pictures of ORL, for those where no face was found: its crops are tight and much alike.
-ORL_POINTS = ((30.0, 50.0), (60.0, 50.0), (45.0, 68.0), (33.0, 86.0), (57.0, 86.0))
 
 
 def part(name: str) -> str:
