@@ -59,6 +59,12 @@ def width(image: torch.Tensor, faces: list[Face]) -> list[Finding]:
     return [Finding(f.size) for f in faces]
 
 
+def test_faces_are_found_in_whatever_can_be_judged(two: list[Face], tmp_path: Path) -> None:
+    path = photo(tmp_path / "a.png")
+    assert assay.find_faces(path) == two
+    assert assay.find_faces(assay.read(path)) == two
+
+
 def test_one_face_that_fails_spoils_no_other(two: list[Face], tmp_path: Path) -> None:
     first, second = people.judge(assay.read(photo(tmp_path / "a.png")), [Task(width)])
     assert [r.value for r in first.results] == [pytest.approx(two[0].size)]

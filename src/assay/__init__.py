@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from assay.description import describe as describe
     from assay.io.decode import read as read
     from assay.runner import assess as assess
+    from assay.runner import find_faces as find_faces
     from assay.runner import inspect as inspect
     from assay.runner import run as run
     from assay.types import AssayError as AssayError
     from assay.types import BadInput as BadInput
     from assay.types import CannotAssess as CannotAssess
+    from assay.types import Face as Face
     from assay.types import Finding as Finding
     from assay.types import MissingWeights as MissingWeights
     from assay.types import Picture as Picture
@@ -28,8 +30,8 @@ _AT = {
     "get": "assay.catalog",
     "read": "assay.io.decode",
     **dict.fromkeys(("compare", "describe"), "assay.description"),
-    **dict.fromkeys(("assess", "inspect", "run"), "assay.runner"),
-    **dict.fromkeys(("AssayError", "BadInput", "CannotAssess", "Finding", "MissingWeights", "Picture", "Result"), "assay.types"),
+    **dict.fromkeys(("assess", "find_faces", "inspect", "run"), "assay.runner"),
+    **dict.fromkeys(("AssayError", "BadInput", "CannotAssess", "Face", "Finding", "MissingWeights", "Picture", "Result"), "assay.types"),
 }
 __all__ = sorted([*_AT, "__version__"])
 

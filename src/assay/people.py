@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,9 +20,9 @@ PORTRAIT = ("single_face_present", "head_size", "crop_left", "crop_right", "marg
 NOBODY = "No face was found in this picture."
 
 
-def faces(picture: Picture, *, device: str = "cpu") -> list[Face]:
-    """The faces of one picture, the largest first."""
-    return find(picture.pixels[None].to(device))[0]
+def faces(picture: Picture, *, device: str = "cpu", **how: Any) -> list[Face]:
+    """The faces of one picture, the largest first. how: what `nets.face_finder.find` takes."""
+    return find(picture.pixels[None].to(device), **how)[0]
 
 
 def judge(picture: Picture, tasks: Sequence[Task], *, device: str = "cpu") -> tuple[FaceItem, ...]:

@@ -29,6 +29,7 @@ from assay.types import (
     AssayError,
     BadInput,
     CannotAssess,
+    Face,
     Failure,
     Finding,
     Item,
@@ -61,6 +62,15 @@ def assess(
     (job,) = in_scene([replace(chosen, knobs={**chosen.knobs, **knobs})], scene)
     reference = None if ref is None else _picture(ref)
     return _apply(job, [_picture(source)], [reference], maps=maps, device="cpu")[0]
+
+
+def find_faces(source: Source, **how: Any) -> list[Face]:
+    """The faces in one picture, the largest first, each with its box, five points and the finder's confidence.
+
+    source: as `assess` takes it. how: confidence (0.5), smallest (20 pixels), turned (True) and model ("assay") as
+    `assay.nets.face_finder.find` explains them.  Raises BadInput, and MissingWeights for a model that needs a file.
+    """
+    return people.faces(_picture(source), **how)
 
 
 def inspect(source: Source, *, maps: bool = True) -> Item:
