@@ -37,6 +37,7 @@ CLAIMS = {
     "brightness": ("underexpose",),
     "colourfulness": ("desaturate",),
     "contrast": ("low_contrast", "haze"),
+    "cpbd": ("gaussian_blur", "motion_blur"),  # it looks for blur; noise and the edges of blocks pass for sharp
     "entropy": ("low_contrast", "posterize"),  # noise raises it, and blur hardly lowers it
     "noise": ("gaussian_noise", "poisson_noise"),
     "overexposure": ("overexpose",),

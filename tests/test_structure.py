@@ -34,7 +34,7 @@ BELOW = {  # each room, and all it may import
     "runner": ("types", "check", "catalog", "io", "ops", "people", "tasks", "verdict", "words"),
     "description": ("types", "catalog", "io", "runner", "tasks", "words"),
     "choose": ("types", "check", "nets", "ops", "runner"),
-    "cli_faces": ("choose", "io", "report"),
+    "cli_faces": ("types", "choose", "io", "report"),
     "report": ("types", "catalog", "tasks", "io"),
     "demo": ("types", "degrade"),
     "docs": ("catalog",),

@@ -35,7 +35,7 @@ def embedding_robustness(image: Tensor, faces: Sequence[Face], *, passes: int = 
     Returns N scores 2 / (1 + exp(d)), d the mean distance between the directions of all pairs of passes; 1 is best.
     It is the recogniser's own doubt: another recogniser may doubt other faces. The published display scale, fitted to ArcFace, is
     not used.  Raises BadInput; CannotAssess where a face cannot be aligned.
-    Not differentiable.
+    Not differentiable: it draws which parts to leave out, and was not made to be optimised against.
     """
     image = check.faces(image, faces)
     if passes < 2 or not 0 < rate < 1:
