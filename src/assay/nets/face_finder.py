@@ -27,7 +27,7 @@ from assay.types import BadInput, Face, Weights
 
 MODEL = Weights(
     file="face_finder.safetensors",
-    sha256="fd2bb53e50841f6f47061c04a251dd663b8caabd8b43cee3c05a0427a2a5c159",
+    sha256="3be8a4e1d17270f63ca10666a68a7f00bf229de38fa8948802290f52eb54352b",
     license="Apache-2.0; trained on official portraits (MIT) and free photographs",
     recipe="recipes/face_finder.py",
 )
