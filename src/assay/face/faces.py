@@ -15,7 +15,7 @@ from assay.types import CannotAssess, Evidence, EvidenceCard, Face, Finding
         version="1",
         takes=("image",),
         paper="own; after Zhou et al. 2019 (CenterNet), arXiv:1904.07850, and Wu et al. 2023 (YuNet), doi:10.1007/s11633-023-1423-y",
-        weights=(face_finder.MODEL, face_points.MODEL),
+        weights=(face_finder.MODEL, face_points.MODEL, face_points.CHECK),
         caveat="Masks, drawings and statues may be taken for faces; profiles, dark, covered and very small faces may be missed.",
     )
 )

@@ -21,6 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from assay import check, weights
 from assay.nets import blazeface, face_points, lbp, mtcnn, rfb
+from assay.nets.face_points import settled
 from assay.ops.detections import face, kept
 from assay.ops.shared import shared
 from assay.types import BadInput, Face, Weights
@@ -41,6 +42,7 @@ TILE, REACH = 1024, 128  # pixels looked at in one go, and how far beyond its ed
 MARGIN = 32  # pixels of middle grey around a small copy, so that half a face at its edge has room
 SAME = 0.4  # overlap from which two boxes are one face
 MOST = 500  # faces in one picture
+LOOSE = 0.3  # confidence of the net from which a second look is worth it
 SURE = 0.65  # confidence above which no second look is taken
 TURNS = (2, 1, 3)  # quarter turns of the second look
 Values = NDArray[np.float64]
@@ -147,12 +149,13 @@ def _turned_back(face: Face, turn: int, height: int, width: int) -> Face:
 
 
 def detect(picture: Tensor, confidence: float, smallest: float) -> list[Face]:
-    """The faces of one picture, 3×H×W: what the net finds, the points settled (face_points)."""
-    found = proposals(picture, confidence, smallest)
+    """The faces of one picture, 3×H×W: what the net proposes, its points settled, looked at once more (face_points)."""
+    found = proposals(picture, min(LOOSE, confidence), smallest)
     if not found:
         return []
     grey = picture.float().mean(0, keepdim=True) / (255 if picture.dtype == torch.uint8 else 1)
-    return [face_points.settled(grey, f) for f in found]
+    looked = [face_points.checked(grey, settled(grey, f)) for f in found]
+    return [f for f in looked if f.confidence >= confidence]
 
 
 def proposals(picture: Tensor, confidence: float, smallest: float) -> list[Face]:
@@ -161,7 +164,7 @@ def proposals(picture: Tensor, confidence: float, smallest: float) -> list[Face]
     scores, places = [], []
     while True:
         size = [max(1, round(n * scale)) for n in (h, w)]
-        level = interpolate(picture[None], size, mode="bilinear", antialias=True, align_corners=False) if size != [h, w] else picture[None]
+        level = resized(picture, size) if size != [h, w] else picture[None]
         for corner, tile, inner in tiles(level):
             score, place = _answers(net, tile, inner, confidence)
             place[:, [0, 2, 3, 4, 5, 6]] += corner
@@ -170,6 +173,15 @@ def proposals(picture: Tensor, confidence: float, smallest: float) -> list[Face]
         if max(size) <= WHOLE:
             return _faces(np.concatenate(scores), np.concatenate(places))
         scale = max(scale * LEVEL, FIT / max(h, w))
+
+
+def resized(picture: Tensor, size: list[int]) -> Tensor:
+    """A copy of 3×H×W of that height and width, 1×3×h×w in [0, 1].
+
+    Channel by channel, to spare memory, and as floats: on bytes torch 2.13 reads beyond the end of a picture 1 pixel high and crashes.
+    """
+    planes = (plane[None, None].float() / (255 if plane.dtype == torch.uint8 else 1) for plane in picture)
+    return torch.cat([interpolate(p, size, mode="bilinear", antialias=True, align_corners=False) for p in planes], dim=1)
 
 
 def tiles(level: Tensor) -> Iterator[tuple[tuple[int, int], Tensor, tuple[int, int, int, int]]]:
