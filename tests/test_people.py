@@ -106,6 +106,14 @@ def test_a_picture_without_a_face_says_so_by_name_and_is_no_error_for_inspect(no
         assay.assess("inter_eye_distance", tmp_path / "a.png")
 
 
+def test_that_there_is_a_face_says_nothing_of_the_origin(two: list[Face], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.nets.face_finder.find", lambda images, **_: [two] * len(images))
+    (item,) = assay.run(["faces", "metadata"], [photo(tmp_path / "a.png")], verdicts=True)
+    assert [r.name for r in item.results if r.evidence] == ["faces", "metadata"]
+    assert item.origin is not None
+    assert not [e for e in item.origin.evidence if "face" in e.says]
+
+
 def test_all_outputs_tell_of_the_faces(two: list[Face], tmp_path: Path) -> None:
     (item,) = assay.run(["inter_eye_distance", "head_pose_yaw", "entropy"], [photo(tmp_path / "a.png")], verdicts=True, keep_pictures=True)
     assert [r.name for r in item.results] == ["entropy"], "what is said of a face is told with the face"
