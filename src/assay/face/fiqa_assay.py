@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 import torch
 from torch import Tensor
 
-from assay import check, weights
+from assay import check
 from assay.catalog import carded
-from assay.nets.assay_q import KINDS, AssayQ, statistics
+from assay.nets.assay_q import KINDS, AssayQ, loaded, statistics
 from assay.ops.views import views
 from assay.types import Face, Finding, Scale, ScoreCard, Weights
 
@@ -70,11 +69,6 @@ def _one(view: Tensor) -> Finding:
     )
 
 
-@cache
 def model() -> tuple[AssayQ, tuple[float, float]]:
     """The net, and how many of its standard deviations the interval reaches down and up."""
-    tensors = {k: v.float() for k, v in weights.load_safetensors(MODEL).items()}
-    down, up = tensors.pop("interval").tolist()
-    net = AssayQ()
-    net.load_state_dict(tensors)
-    return net.eval().requires_grad_(False), (down, up)
+    return loaded(MODEL)

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, pad, relu
 
+from assay import weights
 from assay.ops.dct import filters
 from assay.ops.filters import gaussian, windowed
+from assay.types import Weights
 
 KINDS = (  # the families of damage that the net tells apart, as a person calls them
     "blur",
@@ -246,3 +248,13 @@ class AssayQ(nn.Module):
             score_map,
             kinds_map,
         )
+
+
+@cache
+def loaded(w: Weights) -> tuple[AssayQ, tuple[float, float]]:
+    """A net of this shape from its file, and how many of its standard deviations the interval reaches down and up."""
+    tensors = {k: v.float() for k, v in weights.load_safetensors(w).items()}
+    down, up = tensors.pop("interval").tolist()
+    net = AssayQ()
+    net.load_state_dict(tensors)
+    return net.eval().requires_grad_(False), (down, up)

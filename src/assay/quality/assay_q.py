@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from assay import check, weights
+from assay import check
 from assay.catalog import carded
-from assay.nets.assay_q import KINDS, REACH, STRIDE, AssayQ, Seen, statistics
+from assay.nets.assay_q import KINDS, REACH, STRIDE, AssayQ, Seen, loaded, statistics
 from assay.types import BadInput, Finding, Scale, ScoreCard, Weights
 
 MODEL = Weights(
@@ -109,11 +108,6 @@ def strips(x: Tensor) -> Iterator[tuple[Tensor, int, int]]:
         yield x[:, :, start:stop], (top - start) // STRIDE, (min(top + ROWS, height) - top) // STRIDE
 
 
-@cache
 def model() -> tuple[AssayQ, tuple[float, float]]:
     """The net, and how many of its standard deviations the interval reaches down and up."""
-    tensors = {k: v.float() for k, v in weights.load_safetensors(MODEL).items()}
-    down, up = tensors.pop("interval").tolist()
-    net = AssayQ()
-    net.load_state_dict(tensors)
-    return net.eval().requires_grad_(False), (down, up)
+    return loaded(MODEL)
