@@ -234,7 +234,7 @@ def test_rfb_needs_onnxruntime(portraits):
     try:
         import onnxruntime  # noqa: F401
     except ImportError:
-        with pytest.raises(MissingWeights, match="pip install onnxruntime"):
+        with pytest.raises(MissingWeights, match=r"pip install assay\[onnx\]"):
             find(portraits[0], model="rfb-320")
         return
     assert len(find(portraits[0], model="rfb-320")[0]) == 1

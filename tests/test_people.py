@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,20 @@ class TestBest(Best):
     def test_an_unknown_purpose_is_refused(self) -> None:
         with pytest.raises(BadInput, match="people"):
             choose.best([], purpose="passport")
+
+    def test_a_face_that_cannot_be_judged_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        profile = placed(10, 10, 1)
+        monkeypatch.setattr(people, "find", lambda images: [[replace(profile, points=((40, 50),) * 5)] for _ in images])
+        lost: list[choose.Failure] = []
+        assert choose.best(sorted(self.folder.iterdir()), lost=lost) == []
+        assert [f.kind for f in lost] == [choose.UNJUDGED] * 3
+        assert "one spot" in lost[0].says
+
+    def test_a_file_that_cannot_be_read_fails_the_command(self) -> None:
+        (self.folder / "d.png").write_bytes(b"no picture")
+        done = CliRunner().invoke(main, ["faces", str(self.folder), "--json"])
+        assert done.exit_code == 1
+        assert "d.png" in done.stderr
 
     def test_the_command(self, tmp_path: Path) -> None:
         done = CliRunner().invoke(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -123,6 +124,14 @@ def test_fetch_downloads_once(server):
     (folder / "model.bin").unlink()
     assert weights.fetch(w) == path == weights.find(w)
     assert [p.name for p in path.parent.iterdir()] == ["model.bin"]
+
+
+def test_what_cannot_be_checked_is_not_downloaded(server):
+    folder, address = server
+    (folder / "model.bin").write_bytes(BODY)
+    with pytest.raises(MissingWeights, match="no published sha256"):
+        weights.fetch(replace(declared(url=f"{address}/model.bin"), sha256="unpublished"))
+    assert not weights.cache_dir().exists()
 
 
 def test_finding_never_downloads(server):

@@ -17,6 +17,7 @@ from assay.runner import Source, run
 from assay.types import BadInput, FaceItem, Failure
 
 JUDGES = {"people": "fiqa-assay", "matcher": "embedding_robustness"}
+UNJUDGED = "unjudged"  # the kind of a failure that is one face's, not a picture's
 MOST = 20_000  # faces that can be told apart at once: a table of all pairs must fit into memory
 
 
@@ -38,7 +39,7 @@ def best(
 
     purpose: "people" ranks by how good a face looks (fiqa-assay), "matcher" by how well it will be recognised (embedding_robustness).
     per_identity: faces are grouped by our own small recogniser; it errs, and a wrong group shows at once in the pictures.
-    lost: gets one Failure for every picture that could not be read or shows no face.
+    lost: gets one Failure for every picture that could not be read or shows no face, and for every face that could not be judged.
     Raises BadInput where the purpose is unknown or there are more faces than can be told apart.
     """
     if purpose not in JUDGES:
@@ -58,6 +59,7 @@ def _shots(sources: Iterable[Source], judge: str, embedded: bool, lost: list[Fai
     for item in run([judge], sources, keep_pictures=embedded):
         if not item.faces:
             lost += [Failure(item.path, e.says, e.kind) for e in item.errors[:1]]
+        lost += [Failure(f"{item.path}, face {k}", _why(f), UNJUDGED) for k, f in enumerate(item.faces, 1) if not f.results]
         scored = [(k, f, r.value) for k, f in enumerate(item.faces, 1) for r in f.results if r.value is not None]
         marks: NDArray[np.float32] = np.zeros((len(scored), 0), np.float32)
         if embedded and scored and item.picture is not None:
@@ -65,6 +67,10 @@ def _shots(sources: Iterable[Source], judge: str, embedded: bool, lost: list[Fai
                 marks = embed(chips(check.faces(item.picture.pixels, []), [f.face for _, f, _ in scored])).numpy()
         for (k, face, value), mark in zip(scored, marks, strict=True):
             yield Shot(item.path, face, k, value), mark
+
+
+def _why(face: FaceItem) -> str:
+    return face.errors[0].says if face.errors else "Only the largest faces of a picture are judged."
 
 
 def persons(marks: NDArray[np.float32]) -> list[int]:

@@ -189,7 +189,7 @@ def _say(files: dict[str, str | None], statements: tuple[Any, ...], as_json: boo
 @main.command("list")
 @click.argument("room", required=False)
 def list_(room: str | None) -> None:
-    """Show every algorithm, or those of one ROOM (quality, authenticity, degrade)."""
+    """Show every algorithm, or those of one ROOM (quality, face, authenticity, degrade)."""
     rooms: dict[str, list[tuple[str, dict[str, Any]]]] = {r: [] for r in ROOMS}
     for name, row in index().items():
         rooms[row["at"].split(".")[1]].append((name, row))
@@ -262,7 +262,14 @@ def doctor() -> None:
     line(cuda, "cuda", torch.cuda.get_device_name() if cuda else "not found; the processor is used")
     built = kernels.library() is not None
     line(built, "kernels", "built" if built else "not built: results are the same, only slower; reinstall with a C compiler")
-    for extra, module in {"heif": "pillow_heif", "parquet": "pyarrow", "c2pa": "c2pa", "demo": "skimage", "plot": "matplotlib"}.items():
+    for extra, module in {
+        "heif": "pillow_heif",
+        "parquet": "pyarrow",
+        "c2pa": "c2pa",
+        "demo": "skimage",
+        "plot": "matplotlib",
+        "onnx": "onnxruntime",
+    }.items():
         found = find_spec(module) is not None
         line(found, f"extra {extra}", f"{module} is installed" if found else f"pip install assay[{extra}]")
     for name, row in index().items():
@@ -270,7 +277,11 @@ def doctor() -> None:
             try:
                 line(True, f"weights of {name}", str(find(Weights(**w))))
             except MissingWeights:
-                line(False, f"weights of {name}", f"{w['file']} is not here: assay fetch {name}")
+                line(
+                    False,
+                    f"weights of {name}",
+                    f"{w['file']} is not here: " + (f"assay fetch {name}" if len(w["sha256"]) == 64 else w["url"]),
+                )
 
 
 @main.command()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import click
+from click.exceptions import Exit
 
 
 @click.command()
@@ -52,10 +53,14 @@ def faces(paths: tuple[str, ...], best: int, per_identity: bool, purpose: str, c
             table.add_row(*person, f"{s.score:.1f}", str(s.number), f"{s.face.face.eye_distance:.0f} px", printable(s.path))
         Console().print(table)
     empty = sum(f.kind == "CannotAssess" for f in lost)
-    for f in lost:
-        if f.kind != "CannotAssess":
-            errors.print(f"! {printable(f.what)}: {printable(f.says)}", markup=False, soft_wrap=True)
+    unread = [f for f in lost if f.kind not in ("CannotAssess", choose.UNJUDGED)]
+    for f in unread:
+        errors.print(f"! {printable(f.what)}: {printable(f.says)}", markup=False, soft_wrap=True)
     if empty:
         errors.print(f"{empty} of {len(files)} pictures show no face.", style="dim")
+    if unjudged := [f for f in lost if f.kind == choose.UNJUDGED]:
+        errors.print(f"{len(unjudged)} faces were not judged; the first: {printable(unjudged[0].says)}", style="dim", markup=False)
     if copy_to:
         click.echo(f"{choose.copy(shots, copy_to)} pictures are in {copy_to}", err=True)
+    if unread:
+        raise Exit(1)

@@ -48,7 +48,7 @@ def _session() -> Any:
     try:
         import onnxruntime  # type: ignore[import-not-found, unused-ignore]
     except ImportError as e:
-        raise MissingWeights("model rfb-320 is an ONNX file and needs onnxruntime: pip install onnxruntime, or leave model out.") from e
+        raise MissingWeights("model rfb-320 is an ONNX file and needs onnxruntime: pip install assay[onnx], or leave model out.") from e
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3

@@ -56,6 +56,10 @@ def fetch(w: Weights, progress: Callable[[int, int], None] | None = None) -> Pat
     except MissingWeights:
         if not w.url.startswith(("https://", "http://")):
             raise
+        if len(w.sha256) != 64:  # nobody has published what the file holds, so what came could not be told from anything else
+            raise MissingWeights(
+                f"{w.file} has no published sha256, so it is not downloaded unseen. Get it from {w.url} ({w.license})."
+            ) from None
     target = _cached(w)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
