@@ -24,7 +24,7 @@ BELOW = {  # each room, and all it may import
     "nets": ("types", "check", "ops", "weights"),
     "quality": ("types", "check", "catalog", "ops", "nets", "weights"),
     "face": ("types", "check", "catalog", "ops", "nets", "weights"),
-    "authenticity": ("types", "check", "catalog", "ops", "weights"),
+    "authenticity": ("types", "check", "catalog", "ops", "nets", "weights"),
     "degrade": ("types", "check", "catalog", "ops"),
     "io": ("types",),
     "verdict": ("types", "catalog", "ops", "weights"),
