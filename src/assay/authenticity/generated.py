@@ -108,7 +108,9 @@ def _laid(places: Tensor) -> Tensor:
 def _said(statistic: float, crops: int) -> Evidence:
     where = f"{crops} crop{'s' * (crops != 1)} of 96×96 pixels"
     if statistic > LARGE:
-        says = f"The fine detail of {where} is like that of pictures that a learned decoder made (logit {statistic:+.2f}, above {LARGE:+.2f})."
+        says = (
+            f"The fine detail of {where} is like that of pictures that a learned decoder made (logit {statistic:+.2f}, above {LARGE:+.2f})."
+        )
         return Evidence(says, points_to="generated", weight="hint", caveat=CAVEAT)
     says = f"No clear trace of a learned decoder in {where} (logit {statistic:+.2f}; a hint begins at {LARGE:+.2f}); this clears nothing."
     return Evidence(says, caveat=CAVEAT)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 from functools import cache
+from math import exp
 from pathlib import Path
 
 import torch
@@ -15,20 +15,16 @@ from assay.catalog import carded
 from assay.nets.imagenet import standardised
 from assay.nets.npr import NPR, mean_over_cells, residual
 from assay.ops import photo
-from assay.types import BadInput, CannotAssess, Evidence, EvidenceCard, Finding, MissingWeights, Picture, Weights
+from assay.types import BadInput, CannotAssess, Evidence, EvidenceCard, Finding, MissingWeights, Picture
 
-OFFICIAL = Weights(
-    file="NPR.pth",
-    sha256="unpublished",
-    license="none stated by the authors",
-    url="https://github.com/chuangchuangtan/NPR-DeepfakeDetection",
-)
 SIDE = 32  # pixels at least: every step of a row meets its like four times
 LONG_SIDE = 2048  # of the map, pixels
 CROP, MOST = 224, 1 << 20  # the release is trained on crops of 224; at most so many pixels are judged
 CELLS = (2, 3)  # the factors of enlarging that are looked for; 4 and 8 show as 2
 WHITE = 0.99  # this share of the map is darker than white
-CAVEAT = "An honest photograph enlarged by pixel repetition leaves the same marks; any later resize removes them, and strong JPEG hides them."
+CAVEAT = (
+    "An honest photograph enlarged by pixel repetition leaves the same marks; any later resize removes them, and strong JPEG hides them."
+)
 
 
 @carded(
@@ -37,15 +33,14 @@ CAVEAT = "An honest photograph enlarged by pixel repetition leaves the same mark
         version="1",
         takes=("file",),
         paper="Tan et al. 2024 (NPR), arXiv:2312.10461",
-        weights=(OFFICIAL,),
         caveat=CAVEAT,
     )
 )
 def npr(picture: Picture, *, file: str = "") -> Finding:
     """Marks of enlarging: are steps inside 2×2 or 3×3 cells smaller than steps between cells? And a picture of these steps.
 
-    picture: its pixels as stored. file: NPR.pth of the authors, or parameters of the same names; "" looks for theirs in ASSAY_WEIGHTS,
-    and where there are none only the steps are measured.
+    picture: its pixels as stored. file: parameters of the paper's net, NPR.pth of github.com/chuangchuangtan/NPR-DeepfakeDetection (no
+    licence is stated, so none ship) or others of the same names; without, only the steps are measured.
     map: h×w in [0, 1], NPR's residual: each pixel less the first of its 2×2 cell, absolute, the largest of the colours. Pictures with a
     side over 2048 are averaged down by a whole factor.
     data: statistic (the logarithm of steps between cells over steps inside, for the clearest factor; 0 is none), factor, and with
@@ -60,16 +55,18 @@ def npr(picture: Picture, *, file: str = "") -> Finding:
     marks = {cell: max(periodic(luma, cell), periodic(luma.T, cell)) for cell in CELLS}
     factor = max(marks, key=lambda cell: marks[cell])
     data: dict[str, object] = {"statistic": round(marks[factor], 4), "factor": factor}
-    says = f"Steps between neighbouring pixels come in cells of {factor}: those between cells are {100 * (2.718281828 ** marks[factor] - 1):.0f} % larger."
+    more = 100 * (exp(marks[factor]) - 1)
+    says = f"Steps between neighbouring pixels come in cells of {factor}: those between cells are {more:.0f} % larger."
     evidence = [Evidence(says, caveat=CAVEAT)]
-    path = file or _official()
-    if path:
-        logit = _judged(load(path), pixels)
+    if file:
+        logit = _judged(load(file), pixels)
         data["logit"] = round(logit, 4)
-        evidence.append(Evidence(f"The net of NPR says {logit:+.2f}; it calls a picture generated above 0.", caveat="It errs often on JPEG."))
+        evidence.append(
+            Evidence(f"The net of NPR says {logit:+.2f}; it calls a picture generated above 0.", caveat="It errs often on JPEG.")
+        )
     return Finding(
         map=_drawn(pixels),
-        map_says="Brightness is the step from the first pixel of each 2×2 cell; a regular weave is a mark of enlarging. A picture to look at.",
+        map_says="Brightness is the step from the first pixel of each 2×2 cell; a regular weave is a mark of enlarging.",
         evidence=tuple(evidence),
         data=data,
     )
@@ -84,7 +81,7 @@ def periodic(luma: Tensor, cell: int) -> float:
     steps = (luma[:, 1:] - luma[:, :-1]).abs()
     period = 8 if cell == 2 else cell
     whole = steps.shape[1] // period * period
-    mean = steps[:, :whole].reshape(-1, whole // period, period).double().mean((0, 1))
+    mean = steps[:, :whole].reshape(-1, whole // period, period).mean((0, 1), dtype=torch.float64)
     if float(mean.max()) < 1e-3:
         raise CannotAssess("the picture is flat: there are no steps between neighbouring pixels.")
     level = (mean + 0.02).log()
@@ -117,17 +114,12 @@ def _judged(net: NPR, pixels: Tensor) -> float:
     return float(torch.cat([mean_over_cells(net, standardised(part)) for part in x.split(4)]).mean())
 
 
-def _official() -> str:
-    path = Path(os.environ.get("ASSAY_WEIGHTS") or ".") / OFFICIAL.file
-    return str(path) if os.environ.get("ASSAY_WEIGHTS") and path.is_file() else ""
-
-
 @cache
 def load(file: str) -> NPR:
     """The net with the parameters of a file: a plain state dict, or a training script's under "model"."""
     path = Path(file)
     if not path.is_file():
-        raise MissingWeights(f"there is no file {file}; give the path of {OFFICIAL.file}.")
+        raise MissingWeights(f"there is no file {file}; give the path of NPR.pth.")
     kept = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
     kept = kept.get("model", kept) if isinstance(kept, dict) else {}
     net = NPR()
