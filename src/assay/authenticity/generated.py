@@ -7,16 +7,10 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 from assay.catalog import carded
-from assay.nets.generated import SIDE, Generated, loaded
+from assay.nets.generated import MODEL, SIDE, Generated, adapted
 from assay.ops import photo
-from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, Picture, Weights
+from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, Picture
 
-MODEL = Weights(
-    file="generated_assay.safetensors",
-    sha256="0" * 64,
-    license="Apache-2.0; trained on Kodak (free use), gb82 (CC0), free camera photographs and official portraits (MIT)",
-    recipe="recipes/generated.py",
-)
 CROPS = 36  # at most, of the picture as it is; a reduced view has fewer
 BATCH = 6  # crops at a time, so that memory stays small
 VIEWS = (1.0,)  # sizes at which the picture is looked at
@@ -39,20 +33,22 @@ CAVEAT = (
         caveat=CAVEAT,
     )
 )
-def generated_assay(picture: Picture) -> Finding:
+def generated_assay(picture: Picture, *, head: str = "") -> Finding:
     """Traces of a learned decoder, such as generators of pictures end with: how strong they are, and where.
 
     picture: its pixels as stored, at least 96 a side. Crops of 96×96, evenly spread, at most 36, are judged one by one.
+    head: a file of `assay train authenticity`, whose last layer then judges; thresholds and calibration are not made for it.
     data: statistic (the mean of the middle half of the crops' logits; larger speaks for "generated"; a rank, no probability),
     crops, spread (between the crops' quartiles).
     map: 3×3 places for each crop, logits; they lie as the crops do, evenly over the picture.
-    Raises CannotAssess for pictures under 96 pixels a side, and flat ones.
+    Raises CannotAssess for pictures under 96 pixels a side, and flat ones; BadInput for a head that is none.
     """
     stored = picture.stored()
     pixels = stored if len(stored) in (1, 3) else picture.pixels
     if min(pixels.shape[1:]) < SIDE:
         raise CannotAssess(f"traces of decoders are looked for in crops of {SIDE}×{SIDE} pixels; the picture is smaller.")
-    seen = [_crops(view) for view in views(pixels)]
+    net = adapted(head)
+    seen = [_crops(net, view) for view in views(pixels)]
     logits = torch.cat([places.mean((2, 3))[good] for places, good in seen])
     if not len(logits):
         raise CannotAssess("the picture is flat: there is no fine detail that could carry traces of a decoder.")
@@ -79,9 +75,8 @@ def _reduced(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 @torch.no_grad()
-def _crops(pixels: Tensor) -> tuple[Tensor, Tensor]:
+def _crops(net: Generated, pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Logits of each crop's places, rows×columns×h×w, and whether the crop has detail enough, rows×columns."""
-    net: Generated = loaded(MODEL)
     rows, columns = photo.grid(*pixels.shape[1:], side=SIDE, most=CROPS * SIDE**2)
     crops = photo.patches(pixels, side=SIDE, most=CROPS * SIDE**2)
     places, good = [], []

@@ -7,15 +7,23 @@ the picture is only the difference to a 3×3 mean, once squashed (small differen
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.functional import pad, relu
 
 from assay import weights
-from assay.types import Weights
+from assay.types import BadInput, Weights
 
+MODEL = Weights(
+    file="generated_assay.safetensors",
+    sha256="0" * 64,
+    license="Apache-2.0; trained on Kodak (free use), gb82 (CC0), free camera photographs and official portraits (MIT)",
+    recipe="recipes/generated.py",
+)
 SIDE = 96  # pixels of a crop
 WIDTHS = (16, 32, 64, 128)  # channels at full, half, quarter and eighth resolution
 KNEE, FULL = 3.0, 32.0  # 8-bit steps: where squashing sets in, and where the plain residual is cut
@@ -65,14 +73,36 @@ class Generated(nn.Module):
         self.body = nn.Sequential(*(Block(i, o, 1 if i == 6 else 2, norm) for i, o in pairs))
         self.head = nn.Conv2d(WIDTHS[-1], 1, 1)
 
+    def seen(self, x: Tensor) -> Tensor:
+        """What the last layer judges: N×128×12×12."""
+        features: Tensor = self.body(residuals(x).contiguous(memory_format=torch.channels_last))
+        return features
+
     def forward(self, x: Tensor) -> Seen:
-        places = self.head(self.body(residuals(x).contiguous(memory_format=torch.channels_last)))[:, 0]
+        places = self.head(self.seen(x))[:, 0]
         return Seen(places.mean((1, 2)), places)
 
 
 @cache
-def loaded(w: Weights) -> Generated:
+def loaded() -> Generated:
     """The net from its file."""
     net = Generated()
-    net.load_state_dict({k: v.float() for k, v in weights.load_safetensors(w).items()})
+    net.load_state_dict({k: v.float() for k, v in weights.load_safetensors(MODEL).items()})
+    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+@cache
+def adapted(head: str) -> Generated:
+    """The net with the last layer of a file that `assay train authenticity` made; as shipped for "".  Raises BadInput."""
+    if not head:
+        return loaded()
+    try:
+        with safe_open(Path(head), "pt") as file:
+            body, own = (file.metadata() or {}).get("body"), {k: file.get_tensor(k) for k in ("head.weight", "head.bias")}
+    except (OSError, SafetensorError) as error:
+        raise BadInput(f"{head} is no layer that `assay train authenticity` made: {error}.") from error
+    if body != MODEL.sha256:
+        raise BadInput(f"{head} was made for another version of the net; run `assay train authenticity` again.")
+    net = Generated()
+    net.load_state_dict(loaded().state_dict() | {k: v.float() for k, v in own.items()})
     return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
