@@ -18,7 +18,7 @@ from assay.ops.regions import EIGHT
 from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, Picture
 
 MIN_SIDE = 128
-ALARM = 24.0  # robust standard deviations over six frequencies; see docs of the cue for clean photographs
+ALARM = 20.0  # robust standard deviations over six frequencies
 CLEAR = 3.0  # of one frequency, for it to help with the map
 WHOLE = 0.4  # share of the blocks that were saved on the other grid, from which on the picture as a whole was
 AROUND = 5  # blocks on a side that judge together

@@ -20,7 +20,6 @@ PERIODS = np.arange(2, 41)  # steps looked for
 REACH = 600  # of the coefficients beside the mean
 ROWS = 64  # a strip; the last 7 rows of blocks reach into the next one
 PIXELS = 4 << 20  # looked at; larger pictures give every second, third … strip
-FLOOR = 1e-3  # of the spread over the grids: below, it is chance
 CEILING = 30.0  # no frequency decides alone
 
 
@@ -42,7 +41,7 @@ def foremost(pixels: NDArray[np.uint8]) -> Lead:
     Grids moved only along one direction share edges with the picture's own and show its steps faintly: they are compared
     with their mirror image, the others with the median.
     """
-    found = [_lead(_periodicity(counts, n > 0)) for n, counts in enumerate(_histograms(pixels))]
+    found = [_lead(*_periodicity(counts, n > 0)) for n, counts in enumerate(_histograms(pixels))]
     leads = np.stack([lead.max(axis=1) for lead in found])
     origin = int(np.minimum(leads, CEILING).sum(axis=0)[1:].argmax()) + 1
     steps = tuple(int(PERIODS[lead[origin].argmax()]) for lead in found)
@@ -68,20 +67,22 @@ def _histograms(pixels: NDArray[np.uint8]) -> list[Floats]:
     return [h.reshape(64, -1) for h in out]
 
 
-def _periodicity(counts: Floats, cosine: bool) -> Floats:
-    """64×periods: how strongly the counts repeat with each period."""
+def _periodicity(counts: Floats, cosine: bool) -> tuple[Floats, Floats]:
+    """64×periods: how strongly the counts repeat with each period; and 64×1: the chance spread of that, as few values have more."""
     n = np.arange(counts.shape[1])
     if not cosine:  # of the mean, where the multiples start is unknown: 128 was taken away
-        return np.abs(counts @ np.exp(-2j * np.pi * n[:, None] / PERIODS)) / np.maximum(counts.sum(1, keepdims=True), 1)
+        each = np.maximum(counts.sum(1, keepdims=True), 1)
+        return np.abs(counts @ np.exp(-2j * np.pi * n[:, None] / PERIODS)) / each, (2 * each) ** -0.5
     counts = counts.copy()
     counts[:, :2] = counts[:, -1:] = 0  # too many, and not to be told apart from no texture
-    return counts @ np.cos(2 * np.pi * n[:, None] / PERIODS) / np.maximum(counts.sum(1, keepdims=True), 1)
+    each = np.maximum(counts.sum(1, keepdims=True), 1)
+    return counts @ np.cos(2 * np.pi * n[:, None] / PERIODS) / each, (2 * each) ** -0.5
 
 
-def _lead(f: Floats) -> Floats:
+def _lead(f: Floats, chance: Floats) -> Floats:
     """How far every grid is ahead at each period."""
     usual = np.median(f[1:], axis=0)
-    spread = 1.4826 * np.median(np.abs(f[1:] - usual), axis=0) + FLOOR
+    spread = np.hypot(1.4826 * np.median(np.abs(f[1:] - usual), axis=0), chance)
     against = np.tile(usual, (64, 1))
     for i in range(1, 8):
         for here, there in ((i, 8 - i), (8 * i, 8 * (8 - i))):
