@@ -63,7 +63,9 @@ def double_quantisation(picture: Picture) -> Finding:
     fits = _fits(file)
     if len(fits) < FEWEST:
         says = "No trace of an earlier JPEG save at a lower quality: saved once, or more finely before, cropped off its grid, or resized since."
-        return Finding(evidence=(Evidence(says, caveat=CAVEAT),), data={"statistic": 0.0, "first_quality": None, "frequencies": [], "regions": []})
+        return Finding(
+            evidence=(Evidence(says, caveat=CAVEAT),), data={"statistic": 0.0, "first_quality": None, "frequencies": [], "regions": []}
+        )
     against = -doublejpeg.evidence_of_blocks(file.coefficients, fits)
     against[_clipped(picture.stored(), against.shape)] = 0
     around = uniform_filter(against, AROUND, mode="constant")
@@ -130,7 +132,14 @@ def _first_quality(fits: dict[int, Fit]) -> int | None:
 
 def _facts(place: int, f: Fit, file: Luma) -> dict[str, object]:
     step = int(file.steps.flat[place])
-    return {"row": place // 8, "column": place % 8, "step": step, "first_step": f.first, "gain": round(f.gain, 1), "share": round(f.share, 3)}
+    return {
+        "row": place // 8,
+        "column": place % 8,
+        "step": step,
+        "first_step": f.first,
+        "gain": round(f.gain, 1),
+        "share": round(f.share, 3),
+    }
 
 
 def _over_all(blocks: Tensor, height: int, width: int) -> Tensor:
@@ -143,7 +152,9 @@ def _twice(fits: dict[int, Fit], file: Luma, quality: int | None) -> Evidence:
     known = f", as libjpeg does at quality {quality}" if quality else ""
     pairs = ", ".join(f"{f.first}→{file.steps.flat[place]}" for place, f in list(fits.items())[:5])
     says = f"Saved as JPEG at least twice: before this save, on the same grid, with coarser steps{known} (steps first→now {pairs}"
-    return Evidence(f"{says}; seen at {len(fits)} of {len(FREQUENCIES)} frequencies).", caveat="Websites and messengers save pictures again.")
+    return Evidence(
+        f"{says}; seen at {len(fits)} of {len(FREQUENCIES)} frequencies).", caveat="Websites and messengers save pictures again."
+    )
 
 
 def _younger(regions: object) -> tuple[Evidence, ...]:

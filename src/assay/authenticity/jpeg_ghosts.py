@@ -24,7 +24,7 @@ STRIP = 64  # rows of blocks at a time
 CHANGING = 2.0  # squared grey levels between the least and the most changed copy; less is flat
 LOW = 0.15  # of the way from the least to the most change: hardly changed
 LEAST = 0.01  # of the picture
-ALARM = 0.25
+ALARM = 0.35
 CAVEAT = (
     "Finds parts of lower quality than the rest, on the picture's own grid or the one other that stands out. Blurred or smooth parts "
     "change little at any quality."
@@ -37,8 +37,8 @@ class Ghost(NamedTuple):
     score: float
     quality: int
     origin: int  # of the grid, x + 8·y
-    change: NDArray[np.float32]  # 0 (least of all qualities) to 1 for each block
-    box: tuple[slice, slice]  # in blocks
+    odd: NDArray[np.float32]  # for each block, 0 (as most of the picture) to 1
+    mostly: bool  # the area is most of the picture: what is odd is the rest
 
 
 @carded(
@@ -56,8 +56,8 @@ def jpeg_ghosts(picture: Picture) -> Finding:
     picture: its luma is quantised at libjpeg qualities 30 to 95, on its own grid and on the one other that stands out most.
     data: statistic (of the clearest area: how much less it changes than the rest, 0 to 1, times its share of its box),
     quality and origin [x, y] of its grid (None where no area stands out), regions (x, y, width, height).
-    map: one value for each 8×8 block, 1 where saving at that quality changes it least, as compared with other qualities;
-    None without an alarm.  Raises CannotAssess for flat pictures and those below 128×128.
+    map: one value for each 8×8 block, 1 where saving at that quality changes it least (or, where it changes most of the
+    picture little, as much as any other quality does), 0 as most of the picture; None without an alarm.  Raises CannotAssess for flat pictures and those below 128×128.
     """
     pixels, quality = _luma(picture)
     if min(pixels.shape) < MIN_SIDE:
@@ -70,18 +70,12 @@ def jpeg_ghosts(picture: Picture) -> Finding:
         says = f"No part stands out when the picture is saved at lower qualities (the clearest {score:.2f}, {ALARM} would count)."
         data: dict[str, object] = {"statistic": round(score, 4), "quality": None, "origin": None, "regions": []}
         return Finding(evidence=(Evidence(says, caveat=CAVEAT),), data=data)
-    y, x = best.origin // 8, best.origin % 8
-    rows, columns = best.box
-    region = {"x": 8 * columns.start + x, "y": 8 * rows.start + y, "width": 8 * (columns.stop - columns.start), "height": 8 * (rows.stop - rows.start)}
-    says = (
-        f"{region['width']}×{region['height']} pixels at ({region['x']}, {region['y']}) hardly change when saved at quality {best.quality}, "
-        f"unlike the rest: they were probably saved at about that quality before ({best.score:.2f}, {ALARM} counts)."
-    )
+    origin, regions = [best.origin % 8, best.origin // 8], _regions(best)
     return Finding(
-        map=1 - torch.from_numpy(_over_all(best, pixels.shape)),
-        map_says=f"Bright blocks change least at JPEG quality {best.quality}; an island of them may come from a picture saved at it.",
-        evidence=(Evidence(says, "edited", "hint", CAVEAT),),
-        data={"statistic": round(best.score, 4), "quality": best.quality, "origin": [x, y], "regions": [region]},
+        map=torch.from_numpy(_over_all(best, pixels.shape)),
+        map_says=f"Bright blocks change {'more' if best.mostly else 'less'} than most when saved at JPEG quality {best.quality}.",
+        evidence=(_evidence(best, regions[0] if regions else None),),
+        data={"statistic": round(best.score, 4), "quality": best.quality, "origin": origin, "regions": regions},
     )
 
 
@@ -115,9 +109,12 @@ def _ghost(pixels: NDArray[np.uint8], origin: int, quality: int | None) -> Ghost
         rest = change[~inside & ~flat]
         box = find_objects(areas)[sizes.argmax()]
         fills = sizes.max() / inside[box].size
-        score = float(rest.mean() - change[inside].mean()) * fills if rest.size else 0.0
-        if best is None or score > best.score:
-            best = Ghost(score, q, origin, np.where(flat, np.float32(1), change), box)
+        usual = float(rest.mean()) if rest.size else 0.0
+        score = (usual - float(change[inside].mean())) * float(fills)
+        if usual and (best is None or score > best.score):
+            mostly = 2 * int(inside.sum()) > int((~flat).sum())
+            less = np.clip(1 - change / usual, 0, 1)
+            best = Ghost(score, q, origin, np.where(flat, np.float32(0), 1 - less if mostly else less), mostly)
     return best
 
 
@@ -135,9 +132,31 @@ def _changes(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return out
 
 
+def _regions(g: Ghost) -> list[dict[str, int]]:
+    """The largest area of odd blocks."""
+    areas, count = label(binary_opening(g.odd > 0.5, np.ones((2, 2))))
+    if not count:
+        return []
+    rows, columns = find_objects(areas)[np.bincount(areas.ravel())[1:].argmax()]
+    x, y = 8 * columns.start + g.origin % 8, 8 * rows.start + g.origin // 8
+    return [{"x": x, "y": y, "width": 8 * (columns.stop - columns.start), "height": 8 * (rows.stop - rows.start)}]
+
+
+def _evidence(g: Ghost, r: dict[str, int] | None) -> Evidence:
+    where = f"{r['width']}×{r['height']} pixels at ({r['x']}, {r['y']})" if r else "parts"
+    figures = f"({g.score:.2f}, {ALARM} counts)"
+    if g.mostly:
+        says = f"Most of the picture hardly changes when saved at quality {g.quality}, as if saved at it before; {where} do {figures}."
+    else:
+        says = (
+            f"Saving at quality {g.quality} hardly changes {where}, unlike the rest: probably saved at about that quality before {figures}."
+        )
+    return Evidence(says, "edited", "hint", CAVEAT)
+
+
 def _over_all(g: Ghost, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """The change at the nearest block of the grid, for each 8×8 block of the picture."""
+    """How odd the nearest block of the grid is, for each 8×8 block of the picture."""
     take = []
-    for at, count, size in zip((g.origin // 8, g.origin % 8), g.change.shape, shape, strict=True):
+    for at, count, size in zip((g.origin // 8, g.origin % 8), g.odd.shape, shape, strict=True):
         take.append(np.clip((8 * np.arange(-(-size // 8)) + 4 - at) // 8, 0, count - 1))
-    return g.change[np.ix_(*take)]
+    return g.odd[np.ix_(*take)]

@@ -82,7 +82,9 @@ def _earlier(file: Luma, lead: Lead) -> tuple[NDArray[np.float32], float]:
             # The present save has since moved the values by the rounding error of its own step.
             noise = round(sqrt(doublejpeg.NOISE**2 + float(file.steps[u, v]) ** 2 / 12), 1)
             once = doublejpeg.density(other[..., u, v].ravel())
-            fits[8 * u + v] = doublejpeg.fit(values[..., u, v].ravel(), 1, once, noise=noise, firsts=[step, min(2 * step, doublejpeg.COARSEST)])
+            fits[8 * u + v] = doublejpeg.fit(
+                values[..., u, v].ravel(), 1, once, noise=noise, firsts=[step, min(2 * step, doublejpeg.COARSEST)]
+            )
     speaks = uniform_filter(doublejpeg.evidence_of_blocks(values, fits), AROUND, mode="nearest") * AROUND**2
     share = float(np.mean([f.share for f in fits.values()])) if fits else 0.0
     return _where(speaks, lead.origin, file.pixels.shape), share

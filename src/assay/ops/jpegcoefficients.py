@@ -33,7 +33,8 @@ def luma(data: bytes) -> Luma:
     first = file.components[0]
     if first.table not in file.tables or len(file.components) not in (1, 3) or file.precision != 8:
         raise CannotAssess("this JPEG file holds no 8-bit luma with a quantisation table: it is CMYK, lossless or damaged.")
-    if any(c.h > first.h or c.v > first.v for c in file.components) or file.app(14, b"Adobe")[:1] and file.app(14, b"Adobe")[0][6:7] == b"\0":
+    rgb = any(segment[6:7] == b"\0" for segment in file.app(14, b"Adobe")) and len(file.components) == 3
+    if rgb or any(c.h > first.h or c.v > first.v for c in file.components):
         raise CannotAssess("this JPEG file holds no luma at full size: it is stored as RGB or its brightness is subsampled.")
     steps = np.array(file.tables[first.table], np.int32).reshape(8, 8)
     if not steps.all():
