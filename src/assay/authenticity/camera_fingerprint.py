@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects, label
 from torch import Tensor
 
 from assay.catalog import carded
@@ -18,7 +16,8 @@ MIN_SIDE = 256
 THRESHOLD = 60.0  # usual (Goljan, Fridrich & Filler 2009): about 2 false alarms in 100,000 over all shifts
 FEW = 20  # pictures; with fewer the fingerprint is faint
 SIDE, STEP = 128, 64  # of the windows of the map, pixels
-FLAT = 2.0  # grey levels: a fingerprint is no fingerprint where the references hold nothing
+FLAT = 0.05  # grey levels
+MAPPED = 200.0  # peak to correlation energy from which single windows can be judged
 CLEAR = 5.0  # standard deviations that a window ought to show, to be missed
 MISSED = 2.0  # standard deviations that it has at most
 TOGETHER = 4  # windows that touch
@@ -57,11 +56,12 @@ def camera_fingerprint(picture: Picture, *, scene: Tensor) -> Finding:
         size = f"{width}×{height} pixels, they have {scene.shape[3]}×{scene.shape[2]}"
         raise CannotAssess(f"The picture is larger than the references: it has {size}. It is of another camera, enlarged or turned.")
     noise = prnu.residual(plane)
-    if float(noise.std()) < 0.05:
+    if float(noise.std()) < FLAT:
         raise CannotAssess("The picture is flat: no noise of a sensor is left in it.")
     print_ = prnu.fingerprint(light(x) for x in scene)
     noise = prnu.cleaned(noise)
-    pce, (down, right), in_place = prnu.match(noise, print_ if (height, width) != print_.shape else print_ * prnu.bright(plane))
+    whole = plane.shape == print_.shape
+    pce, (down, right), in_place = prnu.match(noise, print_ * prnu.bright(plane) if whole else print_)
     best = max(pce, in_place)
     data: dict[str, object] = {
         "statistic": round(-best, 2),
@@ -71,7 +71,56 @@ def camera_fingerprint(picture: Picture, *, scene: Tensor) -> Finding:
         "references": len(scene),
         "missing": [],
     }
-    return Finding(evidence=(_says(best, (right, down), len(scene)),), data=data)
+    says = _says(best, (right, down), len(scene))
+    if best < MAPPED:
+        return Finding(evidence=(says,), data=data)
+    expected = print_[down : down + height, right : right + width] * prnu.bright(plane)
+    return _localised(plane, noise, expected, says, data)
+
+
+def _localised(plane: prnu.Array, noise: prnu.Array, expected: prnu.Array, says: Evidence, data: dict[str, object]) -> Finding:
+    """Where a picture that matches as a whole lacks the fingerprint, though its light and texture would show it."""
+    tops, lefts = (places(n, SIDE, STEP) for n in plane.shape)
+    windows = [[(slice(t, t + SIDE), slice(x, x + SIDE)) for x in lefts] for t in tops]
+    fit = np.array([[_correlation(noise[w], expected[w]) for w in row] for row in windows]) * SIDE  # in standard deviations of chance
+    facts = np.array([[_facts(plane[w], noise[w]) for w in row] for row in windows]).reshape(fit.size, -1)
+    ought = _predicted(facts, fit.ravel()).reshape(fit.shape)
+    lacking = (ought > CLEAR) & (fit < MISSED)
+    parts, _ = label(lacking, np.ones((3, 3)))
+    boxes = [box for k, box in enumerate(find_objects(parts), start=1) if (parts[box] == k).sum() >= TOGETHER]
+    drawing = drawn((ought - fit).clip(0), tops, lefts, SIDE, plane.shape)
+    evidence = [says]
+    regions = []
+    for rows, columns in boxes:
+        y, x = int(tops[rows][0]), int(lefts[columns][0])
+        regions.append({"x": x, "y": y, "width": int(lefts[columns][-1]) + SIDE - x, "height": int(tops[rows][-1]) + SIDE - y})
+    if regions:
+        r = regions[0]
+        lack = f"{r['width']}×{r['height']} pixels at ({r['x']}, {r['y']}) lack the fingerprint of the camera that took the rest"
+        evidence.append(Evidence(f"{lack}, though their light and texture would show it.", points_to="edited", weight="hint", caveat=CAVEAT))
+    map_says = "Bright areas lack the fingerprint that the rest of the picture shares with the references, by standard deviations."
+    return Finding(map=drawing, map_says=map_says, evidence=tuple(evidence), data=data | {"missing": regions})
+
+
+def _correlation(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-9))
+
+
+def _facts(plane: NDArray[np.floating], noise: NDArray[np.floating]) -> tuple[float, ...]:
+    """What the fingerprint's visibility depends on (Chen et al. 2008, section V-B): light, texture, saturation."""
+    light_, texture = float(plane.mean()) / 255, float(np.log(noise.std() + 0.1))
+    return 1.0, light_, light_ * light_, texture, light_ * texture, float((plane >= prnu.FULL).mean())
+
+
+def _predicted(facts: NDArray[np.floating], fit: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Least squares over the windows, without those that fall far short in a first fit: they are what is looked for."""
+    kept = np.ones(len(fit), bool)
+    for _ in range(3):
+        weights, *_ = np.linalg.lstsq(facts[kept], fit[kept], rcond=1e-6)
+        rest = fit - facts @ weights
+        kept = rest > -2 * max(float(np.median(np.abs(rest[kept]))) * 1.4826, 1.0)
+    return np.asarray(facts @ weights)
 
 
 def _says(pce: float, shift: tuple[int, int], references: int) -> Evidence:

@@ -16,14 +16,15 @@ from assay.types import BadInput, CannotAssess, Evidence, EvidenceCard, Finding,
 
 SIDE = traces.SIDE
 MIN_SIDE = 2 * SIDE
-STEP, MOST = 32, 1500  # pixels between windows, more where that makes over MOST windows
+STEP, MOST = 32, 1000  # pixels between windows, more where that makes over MOST windows
 ALONE = 64  # pixels that windows must be apart to be independent, under a Hann window
 CAPABLE = 0.5  # a window can show the same trace where its errors are at least this share of those of the suspect one
 ENOUGH = 3  # independent windows outside that can, else nothing is said of the place
 CHANCE = 0.5  # the mean, and the standard deviation, of the lesser of two standard exponential variables
-SPREAD, RESAMPLED = 4.0, 6.0  # standard deviations above chance: the trace is outside as well; the rest has traces of its own
+SPREAD, RESAMPLED = 3.0, 6.0  # standard deviations above chance: the trace is outside as well; the rest has traces of its own
 USUAL, COMMON = 0.35, 0.75  # the median by chance; a bin that so many windows exceed is the whole picture's
 WHOLE = 1.5  # mean over all windows: from here the whole picture counts as resampled
+REST = 1.0  # and at least this
 TRIES = 12  # frequencies
 NEAR = 2  # bins
 SURE = -3.0  # log10 NFA
@@ -133,9 +134,9 @@ def _alone(fours: NDArray[np.float16], busy: NDArray[np.floating], step: int) ->
         alone = share * outside.sum()
         if alone >= ENOUGH:
             level = fours[outside].mean(axis=0, dtype=np.float32)
-            if level.max() > CHANCE * (1 + RESAMPLED / sqrt(alone)):
+            if level.max() > max(REST, CHANCE * (1 + RESAMPLED / sqrt(alone))):
                 return trace  # the rest is resampled itself, and shows its own rhythms here more, there less
-            if level[i, j] < CHANCE * (1 + SPREAD / sqrt(alone)):
+            if level[max(0, i - 1) : i + 2, max(0, j - 1) : j + 2].max() < CHANCE * (1 + SPREAD / sqrt(alone)):
                 return Trace(peak, log10(tests) - 2 * peak / log(10), (row, column), (i, j), inside)
         left[:, :, max(0, i - NEAR) : i + NEAR + 1, max(0, j - NEAR) : j + NEAR + 1] = 0
     return trace

@@ -58,7 +58,7 @@ def em_map(luma: Array) -> tuple[Array, NDArray[np.float64]]:
         r = y - f @ weights
         w = _belief(r, sigma)
         gram = f.T @ (w[:, None] * f)
-        new = np.linalg.solve(gram + 1e-6 * np.trace(gram) * np.eye(8), f.T @ (w * y))
+        new = np.linalg.solve(gram + 1e-12 * np.trace(gram) * np.eye(8), f.T @ (w * y))
         moved = float(np.linalg.norm(new - weights))
         weights, sigma = new, max(float(np.sqrt((w * (y - f @ new) ** 2).sum() / w.sum())), 1e-3)
         if moved < SETTLED:
