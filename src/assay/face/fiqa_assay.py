@@ -9,7 +9,8 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.nets.assay_q import KINDS, AssayQ, loaded, statistics
+from assay.nets.assay_q import KINDS, AssayQ, loaded
+from assay.ops.localstats import statistics
 from assay.ops.views import views
 from assay.types import Face, Finding, Scale, ScoreCard, Weights
 
