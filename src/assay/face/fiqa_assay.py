@@ -50,7 +50,7 @@ def fiqa_assay(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
     Not differentiable: it answers with findings, whose numbers are plain.
     Raises BadInput, and CannotAssess for a face under 24 pixels or outside the picture.
     """
-    image = check.faces(image, faces)
+    image = check.faces(image, faces, keep_uint8=True)
     return [_one(views(image, [face], side=SIDE, margin=MARGIN).float()) for face in faces]
 
 
