@@ -53,7 +53,14 @@ def test_statistics_of_turned_strides_and_with_gradients():
 
 @pytest.mark.parametrize(
     ("c", "d", "side", "stride", "alone"),
-    [(3, 16, 3, 2, False), (16, 32, 3, 2, False), (32, 64, 3, 2, True), (64, 64, 3, 1, True), (128, 128, 5, 1, True), (24, 15, 1, 1, False)],
+    [
+        (3, 16, 3, 2, False),
+        (16, 32, 3, 2, False),
+        (32, 64, 3, 2, True),
+        (64, 64, 3, 1, True),
+        (128, 128, 5, 1, True),
+        (24, 15, 1, 1, False),
+    ],
 )
 @pytest.mark.parametrize("size", [(1, 1), (5, 3), (34, 41)])
 def test_layers(c, d, side, stride, alone, size):
@@ -80,7 +87,9 @@ def test_the_finders_net():
         torch.testing.assert_close(face_finder.raw_answers(net, x), net(x), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("size", "to"), [((48, 64), (24, 32)), ((48, 64), (7, 9)), ((33, 57), (20, 20)), ((20, 31), (64, 90)), ((2, 2), (1, 1))])
+@pytest.mark.parametrize(
+    ("size", "to"), [((48, 64), (24, 32)), ((48, 64), (7, 9)), ((33, 57), (20, 20)), ((20, 31), (64, 90)), ((2, 2), (1, 1))]
+)
 def test_smaller_copies(size, to):
     x = (noise(2, 3, *size) * 255).to(torch.uint8)
     want = interpolate(x.double() / 255, to, mode="bilinear", antialias=True, align_corners=False)

@@ -60,7 +60,9 @@ def chips(image: Tensor, faces: Sequence[Face], *, side: int = SIDE, margin: flo
     target = torch.tensor(TEMPLATE, dtype=torch.float64)
     target = (target + SIDE * margin / 2) * (side / (SIDE * (1 + margin)))
     if not faces:
-        return torch.zeros(0, image.shape[0], side, side, dtype=image.dtype if image.is_floating_point() else torch.float32, device=image.device)
+        return torch.zeros(
+            0, image.shape[0], side, side, dtype=image.dtype if image.is_floating_point() else torch.float32, device=image.device
+        )
     return torch.cat([view(image, f, target, side, side) for f in faces])
 
 

@@ -74,7 +74,9 @@ def _run(one: Layer, x: Tensor) -> Tensor:
 
     def work(start: int, stop: int) -> None:
         room = x.new_empty(48 * inputs + LANES)
-        _kernel()(source, height, width, channels, one.side, one.stride, *parts, wide, one.relu, one.adds, start, stop, kernels.pointer(room), to)
+        _kernel()(
+            source, height, width, channels, one.side, one.stride, *parts, wide, one.relu, one.adds, start, stop, kernels.pointer(room), to
+        )
 
     kernels.split(work, h * w, grain=max(48, (1 << 22) // (inputs * wide)))
     return out

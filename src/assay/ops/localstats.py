@@ -106,7 +106,7 @@ def plain(rgb: Tensor, y: Tensor) -> Tensor:
     """Means over squares of twelve numbers a pixel, and of five products of gradients, rr, gg, bb, rg and bg: N×17×h×w."""
     if _can(rgb):
         return _measured("local_colours", [rgb, y], 17, STRIDE)
-    r, g, b = (rgb[:, i : i + 1] for i in range(3))
+    r, _, b = (rgb[:, i : i + 1] for i in range(3))
     cb, cr = 0.564 * (b - y), 0.713 * (r - y)
     top, low = rgb.amax(1, keepdim=True), rgb.amin(1, keepdim=True)
     both = cb.square() + cr.square()
@@ -181,7 +181,11 @@ def steps(y: Tensor) -> Tensor:
 
 def means(x: Tensor, side: int) -> Tensor:
     """Means over side×side pixels."""
-    return _measured("local_means", [x.flatten(0, 1)[:, None]], 1, side, side).view(*x.shape[:2], *(n // side for n in x.shape[2:])) if _can(x) else avg_pool2d(x, side)
+    return (
+        _measured("local_means", [x.flatten(0, 1)[:, None]], 1, side, side).view(*x.shape[:2], *(n // side for n in x.shape[2:]))
+        if _can(x)
+        else avg_pool2d(x, side)
+    )
 
 
 def averages(planes: list[Tensor], side: int) -> Tensor:
@@ -212,7 +216,9 @@ def _can(x: Tensor) -> bool:
     return kernels.can(x, dtypes=(torch.float32,))
 
 
-def _measured(name: str, planes: list[Tensor], count: int, cell: int, *given: float | Tensor, room: int = 0, counted: bool = False) -> Tensor:
+def _measured(
+    name: str, planes: list[Tensor], count: int, cell: int, *given: float | Tensor, room: int = 0, counted: bool = False
+) -> Tensor:
     """`count` numbers for every cell×cell pixels of N×C×H×W planes by the kernel of that name, which takes what is given.
 
     room: floats that it needs to work in.  counted: it wants to know C.
@@ -224,7 +230,8 @@ def _measured(name: str, planes: list[Tensor], count: int, cell: int, *given: fl
     arguments += [kernels.pointer(g) if isinstance(g, Tensor) else g for g in given]
 
     def work(start: int, stop: int) -> None:
-        scratch = [kernels.pointer(space := out.new_empty(room))] if room else []
+        space = out.new_empty(room)
+        scratch = [kernels.pointer(space)] if room else []
         _kernel(name)(*arguments, start, stop, *scratch, kernels.pointer(out))
 
     kernels.split(work, n * (height // cell), grain=max(1, (1 << 16) // (cell * width)))

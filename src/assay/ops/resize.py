@@ -47,7 +47,8 @@ def _averaged(x: Tensor, size: tuple[int, int]) -> Tensor:
     source, to = kernels.pointer(x), kernels.pointer(out)
 
     def work(start: int, stop: int) -> None:
-        run(source, height, width, *size, *weights, scale, start, stop, kernels.pointer(room := out.new_empty(width)), to)  # noqa: F841
+        room = out.new_empty(width)
+        run(source, height, width, *size, *weights, scale, start, stop, kernels.pointer(room), to)
 
     kernels.split(work, n * c * size[0], grain=max(4, (1 << 17) // (width * len(down[1]))))
     return out
