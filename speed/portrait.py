@@ -37,7 +37,7 @@ def main() -> None:
     cases = {}
     for threads in (1, 2):
         contestants = [Contestant(k, sys.executable, SETUP, v, "assay") for k, v in WORK.items()]
-        cases[f"{threads} thread{'s' * (threads > 1)}"] = race(contestants, threads=threads)
+        cases[f"{threads} thread{'s' * (threads > 1)}"] = race(contestants, rounds=3, threads=threads)
     both = together(Contestant("", sys.executable, SETUP, WORK["inspect"], "assay"))
     what = "a portrait of 512×512, inspected"
     save(Path(__file__).with_suffix(".json"), what=what, cases=cases, threads="as named", per_second={"two processes of one thread": both})

@@ -223,7 +223,7 @@ def _layers(net: FaceFinder) -> dict[str, list[layers.Layer]]:
         if isinstance(part, Step):
             own, mix = (m for m in part if isinstance(m, nn.Conv2d))
             return [layers.layer(mix, own=own, adds=part.adds)]
-        found = []
+        found: list[layers.Layer] = []
         for m in part.children():
             found += [layers.layer(m)] if isinstance(m, nn.Conv2d) else of(m) if isinstance(m, Step) else []
         return found
