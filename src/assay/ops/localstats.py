@@ -44,7 +44,7 @@ def statistics(x: Tensor) -> Tensor:
 def bands(y: Tensor, cell: int) -> Tensor:
     """Energies of 8×8 DCTs at every fourth pixel: 35 bands, how unevenly 10 rings spread theirs, and 7 differences of direction."""
     pairs, rings = (t.to(y) for t in dct_bank())
-    power, logs_of_rungs = spectra(y, cell).split([64, 10], dim=1)
+    power, logs_of_rungs = torch.split(spectra(y, cell), [64, 10], dim=1)
     power = power[:, 1:]  # the constant one is unused
     energy = conv2d(power, pairs[:, 1:])
     sparse = (conv2d(energy, rings) + TINY).log() - logs_of_rungs
@@ -155,8 +155,9 @@ def fine(planes: Tensor, cell: int) -> Tensor:
 def grid(y: Tensor) -> Tensor:
     """Traces of 8×8 blocks: how far the strongest of eight phases stands out of the steps between neighbours, over 80×80 pixels."""
     around = avg_pool2d(steps(y), 5, stride=1, padding=2, count_include_pad=False)
-    down, across = (part[:, :8].amax(1, keepdim=True) / (part[:, 8:] + 0.5 / 255) for part in around.split(9, dim=1))
-    return (down + across) / 2
+    down, across = (part[:, :8].amax(1, keepdim=True) / (part[:, 8:] + 0.5 / 255) for part in torch.split(around, 9, dim=1))
+    both: Tensor = (down + across) / 2
+    return both
 
 
 def steps(y: Tensor) -> Tensor:

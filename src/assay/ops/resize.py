@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache, lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ def averaged(x: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if kernels.can(x, dtypes=(torch.uint8, torch.float32)):
         return _averaged(x.contiguous(), size)
-    planes = (p.float() / 255 if p.dtype == torch.uint8 else p for p in x.split(1, dim=1))
+    planes = (p.float() / 255 if p.dtype == torch.uint8 else p for p in torch.split(x, 1, dim=1))
     return torch.cat([interpolate(p, size, mode="bilinear", antialias=True, align_corners=False) for p in planes], dim=1)
 
 
@@ -61,8 +62,8 @@ def _kernel(dtype: torch.dtype) -> ctypes._NamedFuncPointer:
         raise RuntimeError("the kernels are not built; ask kernels.can first")
     run = library.reduced_u8 if dtype == torch.uint8 else library.reduced_f32
     size, address = ctypes.c_ssize_t, ctypes.c_void_p
-    axis = [address, address, size]
-    run.argtypes, run.restype = [address, *[size] * 4, *axis, *axis, ctypes.c_float, size, size, address, address], None
+    words: list[Any] = [address, size, size, size, size, *(2 * [address, address, size]), ctypes.c_float, size, size, address, address]
+    run.argtypes, run.restype = words, None
     return run
 
 
