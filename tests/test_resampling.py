@@ -68,7 +68,9 @@ def test_kirchners_delta_is_larger_after_enlarging(photo):
     assert ask(resized(photo, 1.25)).data["delta"] > 1.5 * ask(photo).data["delta"]
 
 
-@pytest.mark.parametrize("change", [lambda a: a, lambda a: jpeg(a, 90), lambda a: jpeg(a, 60), lambda a: resized(a, 1.3), lambda a: turned(a, 5)])
+@pytest.mark.parametrize(
+    "change", [lambda a: a, lambda a: jpeg(a, 90), lambda a: jpeg(a, 60), lambda a: resized(a, 1.3), lambda a: turned(a, 5)]
+)
 def test_nothing_is_told_of_an_honest_picture(photo, change):
     finding = ask(change(photo))
     assert all(e.points_to is None for e in finding.evidence)
