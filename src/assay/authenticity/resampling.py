@@ -171,6 +171,7 @@ def _part(found: Trace, box: dict[str, object]) -> Evidence:
     x, y = traces.frequency(found.of)
     says = (
         f"A part was resized or turned alone: {box['width']}×{box['height']} pixels at ({box['x']}, {box['y']}) have a rhythm at "
-        f"({x:.3f}, {y:.3f}) cycles per pixel, {found.peak:.1f} times above its surroundings, that the rest lacks (log10 NFA {found.log_nfa:.1f})."
+        f"({x:.3f}, {y:.3f}) cycles per pixel, {found.peak:.1f} times above its surroundings, that the rest lacks "
+        f"(log10 NFA {found.log_nfa:.1f})."
     )
     return Evidence(says, points_to="edited", weight="hint", caveat=CAVEAT)

@@ -41,10 +41,11 @@ def spectral_peaks(picture: Picture) -> Finding:
     frequency [x, y] in cycles per pixel, windows.
     Raises CannotAssess below 256×256 and for flat pictures.
     """
-    grain = traces.errors(light(picture.stored()))
-    height, width = (n + 2 for n in grain.shape)
+    stored = picture.stored()
+    height, width = stored.shape[-2:]
     if min(height, width) < MIN_SIDE:
         raise CannotAssess(f"Spectral peaks need at least {MIN_SIDE}×{MIN_SIDE} pixels; this picture has {width}×{height}.")
+    grain = traces.errors(light(stored))
     tops, lefts = (places(n, SIDE, max(SIDE // 2, (n - SIDE) // MOST + 1)) for n in grain.shape)
     rows = [(t, lefts[[grain[t : t + SIDE, x : x + SIDE].std() > FLAT for x in lefts]]) for t in tops]
     spectra = [traces.spectra(grain, int(t), xs) for t, xs in rows if len(xs)]
@@ -62,9 +63,12 @@ def spectral_peaks(picture: Picture) -> Finding:
         "windows": sum(map(len, spectra)),
     }
     if lattice < RAISED:
-        says = f"No regular peaks of enlarging layers: at multiples of 1/{LATTICE} cycles per pixel the power is {lattice:.2f} of its surroundings'."
+        says = (
+            f"No regular peaks of enlarging layers: the power at multiples of 1/{LATTICE} cycles per pixel is {lattice:.2f} of that around."
+        )
         return Finding(evidence=(Evidence(f"{says} That says nothing of the origin.", caveat=CAVEAT),), data=data)
-    says = f"Regular peaks at multiples of 1/{LATTICE} cycles per pixel, {lattice:.1f} times their surroundings, as enlarging layers of generators leave."
+    where = f"at multiples of 1/{LATTICE} cycles per pixel, {lattice:.1f} times their surroundings"
+    says = f"Regular peaks {where}, as enlarging layers of generators leave them."
     return Finding(evidence=(Evidence(says, points_to="generated", weight="hint", caveat=CAVEAT),), data=data)
 
 
