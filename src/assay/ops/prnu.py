@@ -35,7 +35,7 @@ LOW = np.array(
     ],
     np.float32,
 )
-HIGH = LOW[::-1] * np.float32([1, -1, 1, -1, 1, -1, 1, -1])
+HIGH = LOW[::-1] * np.array([1, -1] * 4, np.float32)
 
 
 def residual(plane: Array) -> Array:
