@@ -143,9 +143,7 @@ def in_scene(wanted: Sequence[Task], scene: Iterable[Source] | None, **decoding:
     digest = hashlib.sha256("".join(sorted(p.sha256 for p in pictures)).encode()).hexdigest()
     as_stored = {"file" in t.fn.card.takes for t in wanted if t.name in needing}
     together = {stored: _together([p.stored() if stored else p.pixels for p in pictures]) for stored in as_stored}
-    return tuple(
-        replace(t, scene=together["file" in t.fn.card.takes], scene_sha256=digest) if t.name in needing else t for t in wanted
-    )
+    return tuple(replace(t, scene=together["file" in t.fn.card.takes], scene_sha256=digest) if t.name in needing else t for t in wanted)
 
 
 def _together(pixels: list[Tensor]) -> Tensor:

@@ -84,7 +84,9 @@ def noise_level(picture: Picture) -> Finding:
         "ratio": round(ratio, 3),
         "regions": [region] if told else [],
     }
-    evidence = [Evidence(f"Noise of about {data['sigma']} grey levels; the clearest odd part has {ratio:.2f} times what is expected there.")]
+    evidence = [
+        Evidence(f"Noise of about {data['sigma']} grey levels; the clearest odd part has {ratio:.2f} times what is expected there.")
+    ]
     if told:
         where = f"{region['width']}×{region['height']} pixels at ({region['x']}, {region['y']})"
         says = f"A part has {ratio:.2f} times the noise that its lightness and content lead to expect: {where} (log10 NFA {-surprise:.0f})."

@@ -161,7 +161,9 @@ def _whole(peak: float, frequency: tuple[float, float]) -> tuple[Evidence, ...]:
     x, y = frequency
     where = f"at ({x:.3f}, {y:.3f}) cycles per pixel and turned by 90°"
     as_by = f", as enlarging by {1 / (1 - x):.2f} or reducing to {1 / (1 + x):.2f} leaves it" if y == 0 else ""
-    says = f"The whole picture was resized or turned: the rhythm of its pixels peaks {peak:.1f} times above the surroundings {where}{as_by}."
+    says = (
+        f"The whole picture was resized or turned: the rhythm of its pixels peaks {peak:.1f} times above the surroundings {where}{as_by}."
+    )
     return (Evidence(says, caveat="Cameras' digital zoom, panoramas, websites and editors resize without intent to deceive."),)
 
 
@@ -169,6 +171,7 @@ def _part(found: Trace, box: dict[str, object]) -> Evidence:
     x, y = traces.frequency(found.of)
     says = (
         f"A part was resized or turned alone: {box['width']}×{box['height']} pixels at ({box['x']}, {box['y']}) have a rhythm at "
-        f"({x:.3f}, {y:.3f}) cycles per pixel, {found.peak:.1f} times above its surroundings, that the rest lacks (log10 NFA {found.log_nfa:.1f})."
+        f"({x:.3f}, {y:.3f}) cycles per pixel, {found.peak:.1f} times above its surroundings, that the rest lacks "
+        f"(log10 NFA {found.log_nfa:.1f})."
     )
     return Evidence(says, points_to="edited", weight="hint", caveat=CAVEAT)
