@@ -127,5 +127,5 @@ def _evidence(told: list[Copy], by: float) -> Evidence:
     changes = [f"turned by {c.turn:.0f}°"] * (abs(c.turn) >= 2) + [f"scaled by {c.scale:.2f}"] * (abs(c.scale - 1) >= 0.03)
     how = " and ".join(changes) or "unturned and at the same size"
     more = f"; {len(told) - 1} more" if len(told) > 1 else ""
-    says = f"The part around ({x}, {y}) appears again around ({u}, {v}), {how}: {len(c.pairs)} points agree, fine detail to {c.agreement:.2f}{more}."
-    return Evidence(says, "edited", "strong", CAVEAT)
+    says = f"The part around ({x}, {y}) appears again around ({u}, {v}), {how}: {len(c.pairs)} points agree"
+    return Evidence(f"{says}, fine detail to {c.agreement:.2f}{more}.", "edited", "strong", CAVEAT)

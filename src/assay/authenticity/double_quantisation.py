@@ -62,7 +62,7 @@ def double_quantisation(picture: Picture) -> Finding:
     file = luma(picture.data)
     fits = _fits(file)
     if len(fits) < FEWEST:
-        says = "No trace of an earlier JPEG save at a lower quality: saved once, or more finely before, cropped off its grid, or resized since."
+        says = "No trace of an earlier, coarser JPEG save: saved once, or more finely before, or cropped off its grid or resized since."
         return Finding(
             evidence=(Evidence(says, caveat=CAVEAT),), data={"statistic": 0.0, "first_quality": None, "frequencies": [], "regions": []}
         )
