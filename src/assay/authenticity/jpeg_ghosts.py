@@ -57,7 +57,8 @@ def jpeg_ghosts(picture: Picture) -> Finding:
     data: statistic (of the clearest area: how much less it changes than the rest, 0 to 1, times its share of its box),
     quality and origin [x, y] of its grid (None where no area stands out), regions (x, y, width, height).
     map: one value for each 8×8 block, 1 where saving at that quality changes it least (or, where it changes most of the
-    picture little, as much as any other quality does), 0 as most of the picture; None without an alarm.  Raises CannotAssess for flat pictures and those below 128×128.
+    picture little, as much as any other quality does), 0 as most of the picture; None without an alarm.
+    Raises CannotAssess for flat pictures and those below 128×128.
     """
     pixels, quality = _luma(picture)
     if min(pixels.shape) < MIN_SIDE:
