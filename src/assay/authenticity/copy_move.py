@@ -130,4 +130,4 @@ def _evidence(told: list[Copy], by: float) -> Evidence:
     how = " and ".join(changes) or "unturned and at the same size"
     more = f"; {len(told) - 1} more" if len(told) > 1 else ""
     says = f"The part around ({x}, {y}) appears again around ({u}, {v}), {how}: {len(c.pairs)} points agree"
-    return Evidence(f"{says}, fine detail to {c.agreement:.2f}{more}.", "edited", "strong", CAVEAT)
+    return Evidence(f"{says}, fine detail to {c.agreement:.2f}{more}.", "edited", "hint", CAVEAT)

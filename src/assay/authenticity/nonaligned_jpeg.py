@@ -122,7 +122,7 @@ def _evidence(whole: bool, origin: list[int], lead: Lead, areas: list[dict[str, 
     where = f"{r['width']}×{r['height']} pixels at ({r['x']}, {r['y']})" if r else ""
     if not whole:
         what = where or "Parts of the picture"
-        return Evidence(f"{what} were saved as JPEG before, {grid}, unlike the rest.", "edited", "strong" if r else "hint", CAVEAT)
+        return Evidence(f"{what} were saved as JPEG before, {grid}, unlike the rest.", "edited", "hint", CAVEAT)
     lacking = f"; {where} lack that save" if r else ""
     says = f"Saved as JPEG before, {grid}: cropped, turned or moved between the two saves{lacking}."
     return Evidence(says, "edited", "hint", CAVEAT)

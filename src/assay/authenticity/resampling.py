@@ -75,14 +75,15 @@ def resampling(picture: Picture, *, method: str = "linear") -> Finding:
     y = light(stored)
     errors = np.abs(traces.errors(y))
     p = traces.linear_map(y) if method == "linear" else traces.em_map(y)[0]
-    step = stride(*p.shape, SIDE, STEP, MOST)
+    step = stride(p.shape[0], p.shape[1], SIDE, STEP, MOST)
     grid = places(p.shape[0], SIDE, step), places(p.shape[1], SIDE, step)
     busy = np.array([[errors[t : t + SIDE, x : x + SIDE].mean() for x in grid[1]] for t in grid[0]])
     if busy.max() < traces.CALM / 4:
         raise CannotAssess("The picture is flat or smooth all over: no pixel shows whether it was interpolated.")
     fours, mean = _peaks(p, grid)
     common = fours.mean(axis=(0, 1), dtype=np.float32)
-    top = _place(common)
+    row, column = _place(common)
+    top = row, column
     found = _alone(fours, busy, step)
     data: dict[str, object] = {
         "statistic": round(found.peak, 3),
@@ -104,7 +105,7 @@ def resampling(picture: Picture, *, method: str = "linear") -> Finding:
     return Finding(map=drawing, map_says=says, evidence=(*evidence, _part(found, box)), data=data)
 
 
-def _peaks(p: traces.Array, grid: Places) -> tuple[NDArray[np.float16], traces.Array]:
+def _peaks(p: traces.Array, grid: Places) -> tuple[NDArray[np.float16], NDArray[np.floating]]:
     """The fourfold peaks of every window, rows × columns × HALF × HALF, and the mean spectrum."""
     fours, total = [], np.zeros((SIDE, SIDE // 2 + 1), np.float32)
     for top in grid[0]:
@@ -114,8 +115,8 @@ def _peaks(p: traces.Array, grid: Places) -> tuple[NDArray[np.float16], traces.A
     return np.stack(fours), total / len(grid[0])
 
 
-def _place(fours: NDArray[np.floating]) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(int(fours.argmax()), fours.shape))
+def _place(fours: NDArray[np.floating]) -> list[int]:
+    return [int(i) for i in np.unravel_index(int(fours.argmax()), fours.shape)]
 
 
 def _alone(fours: NDArray[np.float16], busy: NDArray[np.floating], step: int) -> Trace:
