@@ -1,14 +1,13 @@
 """Trains the face finder that ships with the package.
 
     python recipes/face_finder_data.py DATA --out labels.json          # first: labels, from two official detectors that agree
-    python recipes/face_finder.py DATA labels.json --minutes 40 --out run/
+    python recipes/face_finder.py DATA labels.json --out run/
     python recipes/face_finder.py DATA labels.json --export run/ --out src/assay/weights/face_finder.safetensors
 
-Pictures are made as they are needed (face_finder_data.Pool) and each is seen about three times. A face is wanted at the places near its
+Pictures are made as they are needed (face_finder_data.Pool) and each is seen about four times. A face is wanted at the places near its
 centre, softly (quality focal loss, Li et al. 2020, arXiv:2006.04388); boxes and points are learned there, as parts of its size.
 
-The shipped weights took five runs, each going on from the one before: 240 steps of 24 pictures of 160 pixels, then about 450, 2100,
-3400 and 7500 steps as it stands here (the last three with --easy 0.3, 0.6 and 0.85), about 63 minutes of a shared core by the clock.
+The shipped weights are one run of these commands: DURATION
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from assay.nets.face_finder import STRIDE, FaceFinder, decoded
 from assay.ops.detections import MEAN_POINTS
 from face_finder_data import SIDE, WANTED, Pool
 
-BATCH, FRESH = 12, 4  # pictures in a step, and how many of them are new
+BATCH, FRESH = 12, 3  # pictures in a step, and how many of them are new
 RATE, DECAY, AVERAGE = 3e-3, 1e-3, 0.997
 PLACES = SIDE // STRIDE
 SOFT = 0.75  # soft targets leave the net too sure: on photographs without faces there is one false alarm in 13 above a logit of this
@@ -72,7 +71,7 @@ def loss(raw: Tensor, heat: Tensor, counts: Tensor, which: Tensor) -> tuple[Tens
 
 
 class Feed:
-    """Batches, a third of fresh pictures, the rest seen before."""
+    """Batches, a quarter of fresh pictures, the rest seen before."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool, self.old = pool, list[tuple[Values, Values]]()
@@ -112,15 +111,13 @@ def train(args: argparse.Namespace) -> None:
     net = FaceFinder()
     with torch.no_grad():  # begin with few faces of middling size, their points at the usual places
         net.head.bias.copy_(torch.tensor([-4, 0, 0, 0.5, 0.8, *(MEAN_POINTS - 0.5).ravel()]))
-    if args.start_from:
-        net.load_state_dict(torch.load(args.start_from, weights_only=True)["net"])
     net = net.to(memory_format=torch.channels_last).train()
     mean = deepcopy(net)
     optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     start, saved, step, sums, made = time.time(), time.time(), 0, np.zeros(3), 0.0
-    while (gone := (time.time() - start) / 60 / args.minutes) < 1:
+    while (gone := step / args.steps) < 1:
         warm = min(1.0, (step + 1) / 100)
-        rate = args.rate * warm * (1 - gone if gone > 0.4 else 0.6 + (0.4 - gone))
+        rate = args.rate * warm * (1 - gone)
         for group in optimiser.param_groups:
             group["lr"] = rate
         feed.pool.hard = args.easy + (1 - args.easy) * min(1, 1.5 * gone)
@@ -160,11 +157,10 @@ if __name__ == "__main__":
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cli.add_argument("data", type=Path)
     cli.add_argument("labels", type=Path)
-    cli.add_argument("--minutes", type=float, default=40)
+    cli.add_argument("--steps", type=int, default=11_000)
     cli.add_argument("--rate", type=float, default=RATE)
     cli.add_argument("--easy", type=float, default=0.3, help="difficulty of the first pictures; it has risen to 1 after two thirds")
     cli.add_argument("--seed", type=int, default=0)
-    cli.add_argument("--start-from", type=Path, help="go on from the net.pt of an earlier run")
     cli.add_argument("--export", type=Path)
     cli.add_argument("--out", type=Path, required=True)
     args = cli.parse_args()

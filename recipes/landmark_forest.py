@@ -106,14 +106,14 @@ def samples(data: Path, labels: dict[str, list[Face]], wanted: str) -> tuple[np.
 
 
 def main() -> None:
-    from sklearn.ensemble import RandomForestRegressor
-    from sklearn.inspection import permutation_importance
-
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("data", type=Path)
     ask.add_argument("--labels", type=Path, required=True)
     ask.add_argument("--out", type=Path, required=True)
     a = ask.parse_args()
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.inspection import permutation_importance
+
     torch.set_num_threads(1)
     labels = faces(a.labels)
     x, likeness, who = samples(a.data, labels, "train")
