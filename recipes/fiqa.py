@@ -275,7 +275,7 @@ def main() -> None:
     ask.add_argument("--pools", type=Path, nargs="*", default=[], help="with --csv: up to two folders of faces without scores")
     ask.add_argument("--out", type=Path, required=True, help="the run's folder")
     ask.add_argument("--student", choices=("statistics", "edgenext"), default="statistics")
-    ask.add_argument("--steps", type=int, nargs=3, default=(240, 240, 1000), help="of T0, T+ and the student")
+    ask.add_argument("--steps", type=int, nargs=3, default=(180, 190, 800), help="of T0, T+ and the student")
     ask.add_argument("--watch", type=float, default=2, help="minutes between checks and checkpoints")
     ask.add_argument("--export", type=Path, metavar="FILE")
     given = ask.parse_args()

@@ -198,7 +198,7 @@ def main() -> None:
     ask.add_argument("portraits", type=Path)
     ask.add_argument("--faces", type=Path, required=True)
     ask.add_argument("--out", type=Path, required=True)
-    ask.add_argument("--limit", type=int, default=72, help="portraits to learn from; of the others half as many")
+    ask.add_argument("--limit", type=int, default=67, help="portraits to learn from; of the others half as many")
     ask.add_argument("--parts", nargs="+", default=list(PLANS), choices=list(PLANS))
     ask.add_argument("--workers", type=int, default=2)
     given = ask.parse_args()

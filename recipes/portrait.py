@@ -210,9 +210,9 @@ def main() -> None:
     ask.add_argument("--out", type=Path, required=True)
     ask.add_argument("--faces", type=Path)
     ask.add_argument("--versions", type=int, default=12)
-    ask.add_argument("--limit", type=int, default=66, help="portraits to learn from; of the others half as many")
+    ask.add_argument("--limit", type=int, default=67, help="portraits to learn from; of the others half as many")
     ask.add_argument("--workers", type=int, default=2)
-    ask.add_argument("--steps", type=int, default=500)
+    ask.add_argument("--steps", type=int, default=320)
     ask.add_argument("--watch", type=float, default=2)
     given = ask.parse_args()
     if given.act == "train":

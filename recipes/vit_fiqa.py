@@ -133,7 +133,7 @@ def main() -> None:
     ask.add_argument("data", type=Path, nargs="?")
     ask.add_argument("--labels", type=Path)
     ask.add_argument("--teacher", type=Path)
-    ask.add_argument("--steps", type=int, default=1600)
+    ask.add_argument("--steps", type=int, default=800)
     ask.add_argument("--composites", type=int, default=200)
     ask.add_argument("--export", type=Path)
     ask.add_argument("--out", type=Path, required=True)
