@@ -4,7 +4,8 @@
 
 A logistic regression on the histograms of gradients that settle the points (Dalal & Triggs 2005, doi:10.1109/CVPR.2005.177) and on the
 net's own logit. Faces: what the finder proposes on the portraits for training where the labels have a face, at many sizes, half of them
-cut close to the face, blurred, darkened and compressed. No faces: what else it proposes there, and on photographs in which two detectors saw none. About 3 minutes.
+cut close to the face, blurred, darkened and compressed. No faces: what else it proposes there, and on photographs in which two
+detectors saw none. About 3 minutes.
 """
 
 from __future__ import annotations

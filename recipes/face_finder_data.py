@@ -30,8 +30,6 @@ from assay.ops.detections import overlap
 SIDE = 128  # of a picture made for training
 BASE = 256  # pixels of a portrait kept in memory
 SIZES = (9.0, 85.0)  # heights of pasted faces, in pixels
-GROUP, CROWD = 0.25, (9.0, 28.0)  # share of pictures with a group of people, and the heights of their faces
-EMPTY = 0.15  # share of pictures without any face
 IGNORED, WANTED = 0, 1
 SCENES = ("pristine/camera", "pristine/kodak", "pristine/gb82", "camera/native_crop")
 FACES = ("faces/portraits", "faces/deepface", "faces/dlib", "faces/orl", "faces/gan_real", "faces/sg3")
@@ -74,16 +72,15 @@ class Pool:
         """One picture of SIDE × SIDE with what is in it."""
         rng = self.rng
         canvas, faces = self._background(), list[Matrix]()
-        group = rng.random() < GROUP
-        biggest = float(np.exp(rng.uniform(*np.log(CROWD if group else SIZES))))
-        if rng.random() >= EMPTY:
+        if rng.random() < 0.9:
+            biggest = float(np.exp(rng.uniform(*np.log(SIZES))))
             for _ in range(int(rng.integers(3))):
                 self._decoy(canvas, biggest)
-            for i in range(14 if group else int(rng.choice([1, 3, 6, 10], p=[0.2, 0.3, 0.3, 0.2]))):
+            for i in range(int(rng.choice([1, 3, 6, 10], p=[0.2, 0.3, 0.3, 0.2]))):
                 self._paste(canvas, faces, biggest * (rng.uniform(0.6, 1.1) if i else 1))
-        elif rng.random() < 0.5:
+        else:
             self._decoy(canvas, 60)
-        x = self._seen(canvas, biggest)
+        x = self._seen(canvas)
         if rng.random() < 0.25:  # the picture ends within: what the finder shows the net is padded with middle grey
             x, faces = self._ends(x, faces)
         return Sample(x, np.array(faces).reshape(-1, 15))
@@ -101,7 +98,7 @@ class Pool:
         """A piece of a photograph without faces."""
         rng = self.rng
         source = self.backgrounds[rng.integers(len(self.backgrounds))]
-        scale = min(float(np.exp(rng.uniform(math.log(0.6), math.log(5)))), source.width / w, source.height / h)
+        scale = min(float(np.exp(rng.uniform(math.log(0.7), math.log(3.5)))), source.width / w, source.height / h)
         a, b = w * scale, h * scale
         x, y = rng.random(2) * (source.width - a, source.height - b)
         box = (max(0, x), max(0, y), min(x + a, source.width), min(y + b, source.height))
@@ -242,14 +239,14 @@ class Pool:
         mask = mask.filter(ImageFilter.GaussianBlur(float(rng.uniform(0, 0.06) * side)))
         canvas.paste(patch, tuple(int(v) for v in rng.uniform(-side / 3, SIDE - side * 2 / 3, 2)), mask)
 
-    def _seen(self, canvas: Image.Image, size: float) -> NDArray[np.uint8]:
-        """What a camera, an editor and a network do to it, sparing what small faces are known by."""
+    def _seen(self, canvas: Image.Image) -> NDArray[np.uint8]:
+        """What a camera, an editor and a network do to it."""
         rng = self.rng
         if rng.random() < 0.25 * self.hard:
-            k = rng.uniform(min(0.9, max(0.4, 8 / size)), 0.9)
+            k = rng.uniform(0.4, 0.9)
             canvas = canvas.resize((int(SIDE * k), int(SIDE * k)), Image.Resampling.BILINEAR).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
         elif rng.random() < 0.2 * self.hard:
-            canvas = canvas.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.4, min(1.8, 0.4 + size / 25)))))
+            canvas = canvas.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.4, 1.8))))
         if rng.random() < 0.3 * self.hard:
             canvas = canvas.convert("L").convert("RGB")
         x = np.asarray(canvas, np.float32)
@@ -258,11 +255,11 @@ class Pool:
         if rng.random() < 0.4 * self.hard:
             x = x * rng.uniform(0.8, 1.2, 3).astype(np.float32)
         if rng.random() < 0.3 * self.hard:
-            x = x + rng.normal(0, rng.uniform(1, min(14, size / 2)), (SIDE, SIDE, 1 if rng.random() < 0.5 else 3)).astype(np.float32)
+            x = x + rng.normal(0, rng.uniform(1, 14), (SIDE, SIDE, 1 if rng.random() < 0.5 else 3)).astype(np.float32)
         x = x.clip(0, 255).astype(np.uint8)
         if rng.random() < 0.4 * self.hard:
             file = io.BytesIO()
-            Image.fromarray(x).save(file, "JPEG", quality=int(rng.integers(15 if size > 24 else 40, 90)))
+            Image.fromarray(x).save(file, "JPEG", quality=int(rng.integers(15, 90)))
             x = np.asarray(Image.open(file).convert("RGB"))
         return np.asarray(x)
 
