@@ -23,7 +23,7 @@ catalog: $(VENV)/.dev  ## rewrite the index and the pages made from it after add
 	$(BIN)/python -m assay.catalog
 	$(BIN)/python -m assay.docs
 
-faces: $(VENV)/.recipes  ## make every net for faces from nothing, in two hours: make faces DATA=folder [OUT=folder]
+faces: $(VENV)/.recipes  ## make every net for faces from nothing, in an hour or two: make faces DATA=folder [OUT=folder]
 	$(MAKE) --no-print-directory -j2 -f recipes/faces.mk PYTHON=$(BIN)/python DATA="$(DATA)" OUT="$(or $(OUT),faces)"
 
 $(VENV)/.torch:

@@ -8,6 +8,8 @@ part to watch and to stop by. Features of the views are made once. The head begi
 person spread alike in all directions, and people's means lie along the axes. SFace goes on from there. What both are worth on
 other people: recipes/face_recogniser_report.py --also run.pt. With 271 people SFace gained nothing on the validation part (AUC .974
 beside .977), so what ships is the start: linear discriminant analysis.
+Two minutes of a core to itself. Run again on labels made anew, it gave AUC .972 on ORL (what ships .971) and .940 on press photographs
+(.941).
 """
 
 from __future__ import annotations

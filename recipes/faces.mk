@@ -1,4 +1,4 @@
-# Every net for faces, from nothing:  make -j2 faces DATA=data [OUT=faces]      (two cores, about two hours)
+# Every net for faces, from nothing:  make -j2 faces DATA=data [OUT=faces]      (90 minutes of processor time, an hour on two cores)
 #
 # DATA holds faces/portraits, pristine, camera, and in weights the official files of MTCNN and RFB-320, which only label pictures.
 # What is made lies in OUT. A step whose file exists is not done again; a net that is done ships at once (recipes/ship.py), because

@@ -7,7 +7,9 @@ Loss: a little CosFace on the net's own embedding, and ten times the smooth L1 b
 (ops/certainty).
 The paper takes the ratio from the net's own cosines; with a few hundred people these say more about memory than about the picture, so
 it comes from the face recogniser and its class centres (--teacher, the checkpoint of recipes/face_recogniser.py); without it, the
-net's own. Views are damaged up to the point where nothing is left. The shipped weights took 791 steps in 10.5 minutes of a busy core.
+net's own. Views are damaged up to the point where nothing is left. 800 steps take 4 minutes of
+a core to itself. The shipped weights took 791, counted in minutes of a busy core; these commands gave others that rank views of people
+held out as well (rank correlation with the recogniser's likeness 0.435 beside 0.436).
 """
 
 from __future__ import annotations
