@@ -11,7 +11,7 @@ One run of these commands is about 40 minutes of a core to itself (0.14 s a step
 one goes on. The shipped weights are older than the single schedule: five runs, each going on from the one before, 240 steps of 24
 pictures of 160 pixels, then about 450, 2100, 3400 and 7500 steps as it stands here, the last three with --easy 0.3, 0.6 and 0.85.
 Tried in their place: one run of 7000 steps, a third of its pictures crowds or empty. With points and second look fitted to it, it finds
-0.959 of the faces of face_finder_report.py (shipped 0.973) with as few false alarms (0.011 a picture), but not half a face at the edge
+0.959 of the faces of face_finder_report.py (what ships 0.977) at 0.011 false alarms a picture (0.009), but not half a face at the edge
 of a picture: probably too few steps.
 """
 

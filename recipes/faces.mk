@@ -20,6 +20,7 @@ MISSING = $(foreach n,$(NEEDED),$(if $(wildcard $(DATA)/$(n)),,$(n)))
 .DELETE_ON_ERROR:
 
 faces: $(NETS:%=$(OUT)/%.safetensors)
+	$(PYTHON) -m assay.catalog
 
 $(LABELS):
 	$(if $(MISSING),@echo "DATA ($(DATA)) must be a folder that holds $(MISSING): give it as DATA=folder." >&2; exit 1)
