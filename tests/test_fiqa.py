@@ -211,7 +211,7 @@ def test_faces_rated_by_people_can_be_learned(tmp_path, monkeypatch, capsys):
     recipe = runpy.run_path(str(ROOT / "recipes/fiqa.py"))["main"]
     given = {"--csv": "scores.csv", "--pictures": "rated", "--pools": "pool", "--out": "run"}
     words = [w for key, name in given.items() for w in (key, str(tmp_path / name))]
-    monkeypatch.setattr(sys, "argv", ["fiqa.py", *words, "--minutes", *["0.0001"] * 3])
+    monkeypatch.setattr(sys, "argv", ["fiqa.py", *words, "--steps", *["1"] * 3])
     recipe()
     assert "11 faces, 8 labelled" in capsys.readouterr().out
     rows = [line.split(",") for line in (tmp_path / "run/pool1.csv").read_text().splitlines()]

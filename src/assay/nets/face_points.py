@@ -27,7 +27,7 @@ MODEL = Weights(
 )
 CHECK = Weights(
     file="face_check.safetensors",
-    sha256="4dcbe4700eb792fdb7f837f675c52706ff386c690dd52faeeefbe13e98d1a3e4",
+    sha256="a07baf82316cd4cf1210c25e5bc5c64ec4e38819d7e642037a43e9d3270996a0",
     license="Apache-2.0; trained on official portraits (MIT) and free photographs",
     recipe="recipes/face_check.py",
 )
