@@ -136,6 +136,7 @@ def _work(
             reuse=sinks.reuse,
             device=options["device"],
             workers=options["workers"],
+            threads=(os.cpu_count() or 1) if len(files) == 1 else 1,
             max_pixels=max_pixels,
         )
         for item in done:

@@ -52,7 +52,7 @@ def nonaligned_jpeg(picture: Picture) -> Finding:
         size = f"{picture.media.width}×{picture.media.height}"
         raise CannotAssess(f"non-aligned JPEG grids need at least {MIN_SIDE}×{MIN_SIDE} pixels; this picture has {size} (width×height).")
     file = luma(picture.data)
-    lead = jpegshift.foremost(file.pixels)
+    lead = jpegshift.foremost_of(picture.data)
     data: dict[str, object] = {"statistic": round(lead.total, 2), "origin": None, "share": None, "regions": []}
     if lead.total < ALARM:
         says = f"No earlier JPEG save on another grid shows (the best of 63 is {lead.total:.0f} deviations ahead, {ALARM:.0f} would count)."
