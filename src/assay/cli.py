@@ -90,7 +90,11 @@ def inspect(paths: tuple[str, ...], **options: Any) -> None:
 @click.argument("names")
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--ref", help="The reference: one file for all, or a folder paired by file name.")
-@click.option("--scene", metavar="FOLDER", help="Other pictures of the scene that PATHS show, for puzzle_similarity.")
+@click.option(
+    "--scene",
+    metavar="FOLDER",
+    help="Other pictures of the scene that PATHS show (puzzle_similarity) or of one camera (camera_fingerprint).",
+)
 @_outputs
 def run(names: str, paths: tuple[str, ...], ref: str | None, scene: str | None, **options: Any) -> None:
     """Score PATHS with NAMES, separated by commas: psnr,ssim:variant=box,niqe-assay.
@@ -133,6 +137,7 @@ def _work(
             reuse=sinks.reuse,
             device=options["device"],
             workers=options["workers"],
+            threads=(os.cpu_count() or 1) if len(files) == 1 else 1,
             max_pixels=max_pixels,
         )
         for item in done:
