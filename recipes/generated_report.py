@@ -33,8 +33,8 @@ from assay.authenticity.generated import LARGE, generated_assay
 from assay.authenticity.npr import CELLS, periodic
 from assay.ops import photo
 from assay.types import CannotAssess, Media, Picture
-from generated import auc, draw, pairs
-from reconstructions import KINDS, part
+from generated import auc, draw, opened, pairs
+from reconstructions import HELD_OUT, KINDS, part
 from reconstructions import SIDE as STORED
 
 Bytes = NDArray[np.uint8]
@@ -120,17 +120,15 @@ def large(path: Path, side: int = 512) -> bool:
 
 
 def reconstructed(bank: Path) -> Iterator[tuple[str, Set]]:
-    facts = json.loads((bank / "test.json").read_text("utf-8"))
-    rows = np.load(bank / "test.npy", mmap_mode="r")
     families = {k.name: k.family for k in KINDS}
-    chosen = random.Random(0).sample(range(len(rows)), min(PER_SET, len(rows)))
-    real = [lambda i=i: np.ascontiguousarray(rows[i, 0].transpose(1, 2, 0)) for i in chosen]
-    made: dict[str, list[Callable[[], Bytes]]] = {}
-    for i in chosen:
-        for j, name in enumerate(facts["names"][i], 1):
-            made.setdefault(families.get(name, name), []).append(lambda i=i, j=j: np.ascontiguousarray(rows[i, j].transpose(1, 2, 0)))
-    for family, fake in made.items():
-        yield f"decoder {family}, {STORED}", (real, fake)
+    real, made = np.load(bank / "test/photograph.npy")[:PER_SET].transpose(0, 2, 3, 1), {}
+    for file in sorted((bank / "test").glob("*.npy")):
+        if file.stem != "photograph":
+            made.setdefault(families.get(file.stem, file.stem.split()[0]), []).extend(np.load(file)[:PER_SET].transpose(0, 2, 3, 1))
+    for family in sorted(made, key=lambda f: f in HELD_OUT):
+        new = "unseen " if family in HELD_OUT else ""
+        fake = random.Random(0).sample(made[family], PER_SET)
+        yield f"{new}decoder {family}, {STORED}", ([lambda a=a: a for a in real], [lambda a=a: a for a in fake])  # type: ignore[misc]
 
 
 def clean(data: Path, wanted: str) -> dict[str, list[Callable[[], Bytes]]]:
@@ -200,8 +198,8 @@ def fitted(file: Path) -> NDArray[np.float64]:
 
 def fit(bank: Path, file: Path, count: int = 600) -> None:
     """The radial spectrum's logistic regression, on pairs as the net is trained on."""
-    rows, dice = np.load(bank / "train.npy", mmap_mode="r"), random.Random("radial")
-    picks = [(dice.randrange(len(rows)), dice.randrange(1, rows.shape[1])) for _ in range(count)]
+    rows, dice = opened(bank / "train"), random.Random("radial")
+    picks = [(dice.randrange(len(rows[0])), dice.randrange(1, len(rows))) for _ in range(count)]
     x = pairs(rows, picks, [draw(dice) for _ in picks])
     z = np.stack([rings(photo.luma((p * 255).round().byte()).numpy()) for p in x])
     y = np.repeat([-1.0, 1.0], count)
