@@ -16,6 +16,7 @@ import argparse
 import io
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
@@ -41,7 +42,7 @@ Bytes = NDArray[np.uint8]
 WAYS = ("clean", "q90", "q75", "webp80", "x.75", "blur 1", "noise 3", "screenshot")
 DETECTORS = ("generated-assay", "npr", "spectral peaks", "radial spectrum")
 RINGS, TILE, MIDDLE = 32, 96, 576  # of spectra: over the middle of a picture
-PER_SET = 60  # pictures of either class, at most
+PER_SET = 32  # pictures of either class, at most
 GENERATORS = ("craiyon", "dall-e", "glide", "midjourney", "stable_diffusion")
 
 
@@ -141,23 +142,23 @@ def clean(data: Path, wanted: str) -> dict[str, list[Callable[[], Bytes]]]:
 # --- detectors -------------------------------------------------------------------------------------------------------------------------
 
 
-def scores(a: Bytes, radial: Path) -> dict[str, float]:
-    """Every detector's statistic; NaN where it cannot say."""
+def scores(a: Bytes, radial: Path, asked: tuple[str, ...]) -> list[float]:
+    """The detectors' statistics; NaN where one cannot say."""
     x = torch.from_numpy(np.ascontiguousarray(a)).permute(2, 0, 1)
     luma = photo.luma(x)
     made = Picture(x, b"", "", "", Media("array", a.shape[1], a.shape[0], "RGB"), lambda: x)
-    asked: dict[str, Callable[[], float]] = {
+    ways: dict[str, Callable[[], float]] = {
         "generated-assay": lambda: float(generated_assay(made).data["statistic"]),  # type: ignore[arg-type]
         "npr": lambda: max(periodic(side, cell) for cell in CELLS for side in (luma, luma.T)),
         "spectral peaks": lambda: peaks(luma.numpy()),
         "radial spectrum": lambda: float(fitted(radial)[:-1] @ rings(luma.numpy()) + fitted(radial)[-1]),
     }
-    told = {}
-    for name, ask in asked.items():
+    told = []
+    for name in asked:
         try:
-            told[name] = ask()
+            told.append(ways[name]())
         except CannotAssess:
-            told[name] = float("nan")
+            told.append(float("nan"))
     return told
 
 
@@ -232,17 +233,35 @@ def figures(real: NDArray[Any], fake: NDArray[Any]) -> dict[str, Any]:
     return {n: [round(float(v), 3) for v in (t, a, b)] for n, t, a, b in rows} | {"photographs": len(real), "generated": len(fake)}
 
 
-def job(given: tuple[Bytes, Path]) -> list[dict[str, float]]:
+def job(given: tuple[Bytes, Path, tuple[str, ...]]) -> list[list[float]]:
     torch.set_num_threads(1)
-    return [scores(travelled(given[0], way), given[1]) for way in WAYS]
+    return [scores(travelled(given[0], way), *given[1:]) for way in WAYS]
 
 
 Told = dict[str, dict[str, NDArray[Any]]]  # statistics by way and detector
 
 
-def measured(pool: ProcessPoolExecutor, pictures: list[Callable[[], Bytes]], radial: Path) -> Told:
-    told = list(pool.map(job, ((p(), radial) for p in pictures), chunksize=2))
-    return {way: {d: np.array([t[i][d] for t in told]) for d in DETECTORS} for i, way in enumerate(WAYS)}
+class Bench:
+    """Asks detectors, and keeps what the baselines said in BANK/seen, so that only the net is asked again."""
+
+    def __init__(self, bank: Path, workers: int, *, alone: bool) -> None:
+        self.pool, self.radial, self.seen = ProcessPoolExecutor(workers), bank / "radial.npy", bank / "seen"
+        self.alone = alone  # the baselines without the net
+        self.seen.mkdir(exist_ok=True)
+        if not self.radial.exists():
+            fit(bank, self.radial)
+
+    def __call__(self, name: str, pictures: list[Callable[[], Bytes]]) -> Told:
+        file = self.seen / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.npy"
+        if not file.exists():
+            np.save(file, self._asked(pictures, DETECTORS[1:]))
+        base = np.load(file)
+        told = {way: {d: base[:, i, j] for j, d in enumerate(DETECTORS[1:])} for i, way in enumerate(WAYS)}
+        net = np.zeros((len(pictures), len(WAYS), 1)) if self.alone else self._asked(pictures, DETECTORS[:1])
+        return {way: {DETECTORS[0]: net[:, i, 0], **told[way]} for i, way in enumerate(WAYS)}
+
+    def _asked(self, pictures: list[Callable[[], Bytes]], asked: tuple[str, ...]) -> NDArray[np.float64]:
+        return np.array(list(self.pool.map(job, ((p(), self.radial, asked) for p in pictures), chunksize=2)))
 
 
 def alarms(told: Told) -> dict[str, Any]:
@@ -256,27 +275,25 @@ def alarms(told: Told) -> dict[str, Any]:
     return found
 
 
-def report(data: Path, bank: Path, pool: ProcessPoolExecutor, out: Path) -> None:
-    radial = bank / "radial.npy"
-    if not radial.exists():
-        fit(bank, radial)
+def report(data: Path, bank: Path, bench: Bench, out: Path) -> None:
     found: dict[str, Any] = {"hint above": LARGE, "sets": {}, "clean photographs": {}}
     known: dict[str, Told] = {}
     for name, (real, fake) in sets(data, bank):
-        who = f"{len(real)}{name.rpartition(',')[2]}{'' if 'decoder' not in name else ' decoder'}"
+        who = "crops" if "decoder" in name else "photographs 512" if name.endswith("512") else f"photographs for {name}"
         if who not in known:
-            known[who] = measured(pool, real, radial)
-        made = measured(pool, fake, radial)
+            known[who] = bench(who, real)
+        made = bench(name, fake)
         found["sets"][name] = {way: {d: figures(known[who][way][d], made[way][d]) for d in DETECTORS} for way in WAYS}
-        hints = {w: round(float((made[w]["generated-assay"] > LARGE).mean()), 3) for w in WAYS}
-        found["sets"][name]["hints"] = hints
-        short = {w: found["sets"][name][w]["generated-assay"]["auc"][0] for w in WAYS}
+        found["sets"][name]["hints"] = {w: round(float((made[w][DETECTORS[0]] > LARGE).mean()), 3) for w in WAYS}
+        short = {w: found["sets"][name][w][DETECTORS[0]]["auc"][0] for w in WAYS}
         print(name, short, {d: found["sets"][name]["clean"][d]["auc"][0] for d in DETECTORS}, flush=True)
-        out.write_text(json.dumps(found, indent=1), "utf-8")
+        if not bench.alone:
+            out.write_text(json.dumps(found, indent=1), "utf-8")
     for folder, pictures in clean(data, "test").items():
-        found["clean photographs"][folder] = alarms(measured(pool, pictures, radial))
+        found["clean photographs"][folder] = alarms(bench(f"clean {folder}", pictures))
         print(folder, {w: v["hints"] for w, v in found["clean photographs"][folder].items()}, flush=True)
-        out.write_text(json.dumps(found, indent=1), "utf-8")
+        if not bench.alone:
+            out.write_text(json.dumps(found, indent=1), "utf-8")
 
 
 def tables(found: dict[str, Any]) -> str:
@@ -315,18 +332,19 @@ def main() -> None:
     ask.add_argument("bank", type=Path)
     ask.add_argument("--out", type=Path, default=Path("docs/generated.json"))
     ask.add_argument("--quantiles", action="store_true", help="only what clean photographs of the validation part read")
+    ask.add_argument("--baselines", action="store_true", help="only what does not need the net, to be kept")
     ask.add_argument("--tables", action="store_true", help="only print what --out holds")
     ask.add_argument("--workers", type=int, default=2)
     given = ask.parse_args()
     if given.tables:
         print(tables(json.loads(given.out.read_text("utf-8"))))
         return
-    with ProcessPoolExecutor(given.workers) as pool:
-        if given.quantiles:
-            for folder, pictures in clean(given.data, "validate").items():
-                print(folder, json.dumps(alarms(measured(pool, pictures, given.bank / "radial.npy"))), flush=True)
-        else:
-            report(given.data, given.bank, pool, given.out)
+    bench = Bench(given.bank, given.workers, alone=given.baselines)
+    if given.quantiles:
+        for folder, pictures in clean(given.data, "validate").items():
+            print(folder, json.dumps(alarms(bench(f"validation {folder}", pictures))), flush=True)
+    else:
+        report(given.data, given.bank, bench, given.out)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ MODEL = Weights(
     license="Apache-2.0; trained on Kodak (free use), gb82 (CC0), free camera photographs and official portraits (MIT)",
     recipe="recipes/generated.py",
 )
-CROPS = 36  # at most, of the picture as it is; a reduced view has fewer
+CROPS = 16  # at most or so, of the picture as it is; a reduced view has fewer
 BATCH = 6  # crops at a time, so that memory stays small
 VIEWS = (1.0,)  # sizes at which the picture is looked at
 DULL = 0.25  # 8-bit steps: a crop whose neighbours differ less on average carries no trace to judge
@@ -42,7 +42,7 @@ CAVEAT = (
 def generated_assay(picture: Picture) -> Finding:
     """Traces of a learned decoder, such as generators of pictures end with: how strong they are, and where.
 
-    picture: its pixels as stored, at least 96 a side. Crops of 96×96, evenly spread, at most 36, are judged one by one.
+    picture: its pixels as stored, at least 96 a side. Crops of 96×96, evenly spread, 20 at most, are judged one by one.
     data: statistic (the mean of the middle half of the crops' logits; larger speaks for "generated"; a rank, no probability),
     crops, spread (between the crops' quartiles).
     map: 3×3 places for each crop, logits; they lie as the crops do, evenly over the picture.

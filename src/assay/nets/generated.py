@@ -17,7 +17,7 @@ from assay import weights
 from assay.types import Weights
 
 SIDE = 96  # pixels of a crop
-WIDTHS = (16, 32, 64, 128)  # channels at full, half, quarter and eighth resolution
+WIDTHS = (16, 16, 32, 64)  # channels at full, half, quarter and eighth resolution
 KNEE, FULL = 3.0, 32.0  # 8-bit steps: where squashing sets in, and where the plain residual is cut
 
 
