@@ -127,7 +127,7 @@ def test_a_run_and_its_export(recipe, photo, tmp_path):
 
 def test_what_ships_is_declared_and_small():
     net = loaded(generated.MODEL)
-    assert sum(p.numel() for p in net.parameters()) == 489_521
+    assert sum(p.numel() for p in net.parameters()) == 128_033
     assert all(p.isfinite().all() for p in net.parameters())
 
 
