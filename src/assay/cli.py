@@ -15,6 +15,7 @@ from assay import __version__
 from assay.catalog import ROOMS, index
 from assay.cli_bench import bench
 from assay.cli_faces import faces
+from assay.cli_verify import verify
 from assay.types import AssayError, BadInput
 
 FAILED, INTERRUPTED = 1, 130
@@ -331,7 +332,7 @@ def gallery(photos: tuple[Path, ...], output: Path, side: int) -> None:
     click.echo(f"The gallery: {output.resolve()}")
 
 
-for command in (bench, faces):
+for command in (bench, faces, verify):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -103,6 +103,11 @@ def offline() -> tuple[str, ...]:
     )
 
 
+def evidence() -> tuple[str, ...]:
+    """What `inspect` asks about the origin of one file alone: what `verify` runs."""
+    return tuple(name for name in offline() if index()[name]["at"].startswith("assay.authenticity."))
+
+
 def to_result(t: Task, found: Finding) -> Result:
     value = None if found.score is None else float(found.score)
     if value is not None and isnan(value):
