@@ -132,6 +132,12 @@ def pairs(bank: list[Bytes], rows: list[tuple[int, int]], draws: list[Draw], sid
     return torch.from_numpy(np.stack(real + fake)).permute(0, 3, 1, 2).float() / 255
 
 
+def pick(bank: list[Bytes], dice: random.Random) -> tuple[int, int]:
+    """A crop's number and a decoder's; some decoders met fewer crops."""
+    k = dice.randrange(1, len(bank))
+    return dice.randrange(len(bank[k])), k
+
+
 def auc(fake: NDArray[Any], real: NDArray[Any]) -> float:
     ranks = rankdata(np.concatenate([fake, real]))[: len(fake)]
     return float((ranks.sum() - len(fake) * (len(fake) + 1) / 2) / (len(fake) * len(real)))
@@ -142,7 +148,7 @@ def check(net: nn.Module, bank: list[Bytes], count: int = 120) -> dict[str, floa
     """On photographs kept for this: pairs as they are stored, and pairs with draws as in training."""
     net.eval()
     dice = random.Random("check")
-    rows = [(dice.randrange(len(bank[0])), dice.randrange(1, len(bank))) for _ in range(count)]
+    rows = [pick(bank, dice) for _ in range(count)]
     plain = Draw(0, 1.0, 0, (0.5, 0.5), 0, 0, 0, 0, (1.0, 1.0), False, "", 0, 0, 0, (8, 8))
     told: dict[str, float] = {}
     for name, draws in {"plain": [plain] * count, "drawn": [draw(dice) for _ in range(count)]}.items():
@@ -174,7 +180,7 @@ def train(folder: Path, out: Path, minutes: float, watch: float, *, positive: bo
         for g in wheel.param_groups:
             g["lr"] = RATE * min(1, (step + 1) / 40) * (0.505 + 0.495 * float(np.cos(np.pi * spent / minutes)))
         dice = random.Random(f"step {step}")
-        rows = [(dice.randrange(len(bank[0])), dice.randrange(1, len(bank))) for _ in range(PAIRS)]
+        rows = [pick(bank, dice) for _ in range(PAIRS)]
         x = pairs(bank, rows, [draw(dice) for _ in rows], LEARNED)
         net.train(not positive)
         if positive:

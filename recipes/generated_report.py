@@ -32,9 +32,10 @@ from scipy.optimize import minimize
 
 from assay.authenticity.generated import LARGE, generated_assay
 from assay.authenticity.npr import CELLS, periodic
+from assay.bench.detection import rates
 from assay.ops import photo
 from assay.types import CannotAssess, Media, Picture
-from generated import auc, draw, opened, pairs
+from generated import draw, opened, pairs, pick
 from reconstructions import HELD_OUT, KINDS, part
 from reconstructions import SIDE as STORED
 
@@ -42,7 +43,7 @@ Bytes = NDArray[np.uint8]
 WAYS = ("clean", "q90", "q75", "webp80", "x.75", "blur 1", "noise 3", "screenshot")
 DETECTORS = ("generated-assay", "npr", "spectral peaks", "radial spectrum")
 RINGS, TILE, MIDDLE = 32, 96, 576  # of spectra: over the middle of a picture
-PER_SET = 32  # pictures of either class, at most
+MOST = (60, 36)  # photographs and generated pictures of a set
 GENERATORS = ("craiyon", "dall-e", "glide", "midjourney", "stable_diffusion")
 
 
@@ -91,7 +92,7 @@ def sets(data: Path, bank: Path) -> Iterator[tuple[str, Set]]:
 
     def files(folder: str, like: str) -> list[Path]:
         found = sorted((data / folder).glob(like))
-        return random.Random(0).sample(found, min(PER_SET, len(found)))
+        return random.Random(0).sample(found, min(MOST["ai" in like], len(found)))
 
     def load(paths: list[Path], square: int = 0, webp: int = 0) -> list[Callable[[], Bytes]]:
         def one(p: Path) -> Bytes:
@@ -122,20 +123,20 @@ def large(path: Path, side: int = 512) -> bool:
 
 def reconstructed(bank: Path) -> Iterator[tuple[str, Set]]:
     families = {k.name: k.family for k in KINDS}
-    real, made = np.load(bank / "test/photograph.npy")[:PER_SET].transpose(0, 2, 3, 1), {}
+    real, made = np.load(bank / "test/photograph.npy").transpose(0, 2, 3, 1), {}
     for file in sorted((bank / "test").glob("*.npy")):
         if file.stem != "photograph":
-            made.setdefault(families.get(file.stem, file.stem.split()[0]), []).extend(np.load(file)[:PER_SET].transpose(0, 2, 3, 1))
+            made.setdefault(families.get(file.stem, file.stem.split()[0]), []).extend(np.load(file).transpose(0, 2, 3, 1))
     for family in sorted(made, key=lambda f: f in HELD_OUT):
         new = "unseen " if family in HELD_OUT else ""
-        fake = random.Random(0).sample(made[family], PER_SET)
+        fake = random.Random(0).sample(made[family], MOST[1])
         yield f"{new}decoder {family}, {STORED}", ([lambda a=a: a for a in real], [lambda a=a: a for a in fake])  # type: ignore[misc]
 
 
 def clean(data: Path, wanted: str) -> dict[str, list[Callable[[], Bytes]]]:
     """Photographs of a part, by folder, for false alarms."""
     folders = ("pristine/kodak", "pristine/gb82", "pristine/camera", "camera/native_crop", "camera/original", "faces/portraits")
-    found = {f: [p for p in sorted((data / f).iterdir()) if part(p.name) == wanted and large(p, 128)][:PER_SET] for f in folders}
+    found = {f: [p for p in sorted((data / f).iterdir()) if part(p.name) == wanted and large(p, 128)][: MOST[1]] for f in folders}
     return {f: [lambda p=p: read(p) for p in paths] for f, paths in found.items()}  # type: ignore[misc]
 
 
@@ -200,7 +201,7 @@ def fitted(file: Path) -> NDArray[np.float64]:
 def fit(bank: Path, file: Path, count: int = 600) -> None:
     """The radial spectrum's logistic regression, on pairs as the net is trained on."""
     rows, dice = opened(bank / "train"), random.Random("radial")
-    picks = [(dice.randrange(len(rows[0])), dice.randrange(1, len(rows))) for _ in range(count)]
+    picks = [pick(rows, dice) for _ in range(count)]
     x = pairs(rows, picks, [draw(dice) for _ in picks])
     z = np.stack([rings(photo.luma((p * 255).round().byte()).numpy()) for p in x])
     y = np.repeat([-1.0, 1.0], count)
@@ -214,23 +215,14 @@ def fit(bank: Path, file: Path, count: int = 600) -> None:
 
 
 def figures(real: NDArray[Any], fake: NDArray[Any]) -> dict[str, Any]:
-    """AUC, AP, EER, and the share found at 1 and 5 % false alarms, each with its interval."""
-
-    def told(r: NDArray[Any], f: NDArray[Any]) -> list[float]:
-        y = np.r_[np.zeros(len(r)), np.ones(len(f))][np.argsort(-np.r_[r, f], kind="stable")]
-        hit, false = np.cumsum(y) / len(f), np.cumsum(1 - y) / len(r)
-        precision = np.cumsum(y) / np.arange(1, len(y) + 1)
-        i = np.argmin(np.abs(1 - hit - false))
-        at = [float((f > np.quantile(r, 1 - p, method="higher")).mean()) for p in (0.01, 0.05)]
-        return [auc(f, r), float((precision * y).sum() / len(f)), float((1 - hit[i] + false[i]) / 2), *at]
-
+    """AUC, AP, EER and the share found at 1 and 5 % false alarms (where there are photographs enough), each with its interval."""
     real, fake = real[~np.isnan(real)], fake[~np.isnan(fake)]
+    label = np.r_[np.zeros(len(real)), np.ones(len(fake))] > 0
     rng = np.random.default_rng(0)
-    again = np.array([told(rng.choice(real, len(real)), rng.choice(fake, len(fake))) for _ in range(300)])
-    low, high = np.quantile(again, (0.025, 0.975), axis=0)
-    names = ("auc", "ap", "eer", "tpr at 1 %", "tpr at 5 %")
-    rows = zip(names, told(real, fake), low, high, strict=True)
-    return {n: [round(float(v), 3) for v in (t, a, b)] for n, t, a, b in rows} | {"photographs": len(real), "generated": len(fake)}
+    again = [rates(np.r_[rng.choice(real, len(real)), rng.choice(fake, len(fake))], label) for _ in range(300)]
+    told = rates(np.r_[real, fake], label)
+    found = {k: [v, *np.quantile([a[k] for a in again], (0.025, 0.975))] for k, v in told.items()}
+    return {k: [round(float(x), 3) for x in v] for k, v in found.items()} | {"photographs": len(real), "generated": len(fake)}
 
 
 def job(given: tuple[Bytes, Path, tuple[str, ...]]) -> list[list[float]]:
@@ -304,11 +296,12 @@ def tables(found: dict[str, Any]) -> str:
         n = rows["clean"][name]
         cells = [f"{rows[w][name]['auc'][0]:.2f} ({rows[w][name]['auc'][1]:.2f}-{rows[w][name]['auc'][2]:.2f})" for w in WAYS]
         told.append(f"| {key} ({n['photographs']} + {n['generated']}) | " + " | ".join(cells) + " |")
+    names = {"ap": "AP", "eer": "EER", "tpr@0.01": "found at 1 %", "tpr@0.05": "found at 5 %"}
     for way in ("clean", "q75", "screenshot"):
-        told += ["", f"After `{way}`:", "", "| set | AP | EER | found at 1 % | found at 5 % | hints |", "|---|---|---|---|---|---|"]
+        told += ["", f"After `{way}`:", "", "| set | " + " | ".join(names.values()) + " | hints |", "|---" * 6 + "|"]
         for key, rows in found["sets"].items():
             f = rows[way][name]
-            cells = [f"{f[k][0]:.2f} ({f[k][1]:.2f}-{f[k][2]:.2f})" for k in ("ap", "eer", "tpr at 1 %", "tpr at 5 %")]
+            cells = [f"{f[k][0]:.2f} ({f[k][1]:.2f}-{f[k][2]:.2f})" if k in f else "" for k in names]
             told.append(f"| {key} | " + " | ".join(cells) + f" | {rows['hints'][way]:.2f} |")
     told += [
         "",

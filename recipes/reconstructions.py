@@ -70,7 +70,7 @@ KINDS = (
 )
 LINEAR, ENLARGE = 24, 6  # how many decoders of these families there are
 LINES = 2  # linear reconstructions of each crop, beside one of every learned decoder
-HELD = 120  # crops for validation and for test
+HELD = 100  # crops for validation and for test
 HELD_OUT = ("shuffle", "vq", "enlarge")
 
 
@@ -350,10 +350,11 @@ def enlarge(photos: Tensor, number: int) -> Maker:
 
 
 @torch.no_grad()
-def bank(data: Path, out: Path, parts: list[str]) -> None:
+def bank(data: Path, out: Path, parts: list[str], most: int) -> None:
     """Write the pairs: one array for each decoder that is trained and has none yet."""
     photos = samples(data)
     few = photos[torch.randperm(len(photos), generator=torch.Generator().manual_seed(2))[:32]].float() / 255
+    lines: list[Maker] = []
     for wanted in parts:
         folder = out / wanted
         folder.mkdir(parents=True, exist_ok=True)
@@ -364,18 +365,19 @@ def bank(data: Path, out: Path, parts: list[str]) -> None:
         names = ["photograph", *(f"linear {i}" for i in range(LINES)), *names, *(["enlarge"] if wanted == "test" else [])]
         for name in (n for n in names if not (folder / f"{n}.npy").exists()):
             if name.startswith("linear"):
-                makers = [linear(few, i) for i in range(LINEAR)]
+                lines = makers = lines or [linear(few, i) for i in range(LINEAR)]
             elif name == "enlarge":
                 makers = [enlarge(few[:16], i) for i in range(ENLARGE)]
             else:
                 makers = [] if name == "photograph" else [learned(out / f"{name}.pt")]
-            rows, level = np.empty((len(todo), 3, SIDE, SIDE), np.uint8), 0.0
-            for i, (path, square, same) in enumerate(todo):
+            some = todo[: most if makers else None]
+            rows, level = np.empty((len(some), 3, SIDE, SIDE), np.uint8), 0.0
+            for i, (path, square, same) in enumerate(some):
                 dice, made = random.Random(f"{name} of {path.name} {i}"), square
                 if makers:
                     x = torch.from_numpy(square.copy()).permute(2, 0, 1)[None].float() / 255
                     made = same(_byte(dice.choice(makers)(x, dice.randrange(1 << 30))))
-                    level -= 10 * float(np.log10(np.square(made / 255.0 - square / 255.0).mean() + 1e-9)) / len(todo)
+                    level -= 10 * float(np.log10(np.square(made / 255.0 - square / 255.0).mean() + 1e-9)) / len(some)
                 rows[i] = made[MARGIN:-MARGIN, MARGIN:-MARGIN].transpose(2, 0, 1)
             with (folder / f"{name}.part").open("wb") as f:
                 np.save(f, rows)
@@ -394,12 +396,13 @@ def main() -> None:
     ask.add_argument("--out", type=Path, required=True)
     ask.add_argument("--minutes", type=float, default=3)
     ask.add_argument("--parts", default="train,validate,test")
+    ask.add_argument("--crops", type=int, default=10**9, help="that a decoder reconstructs, at most")
     given = ask.parse_args()
     torch.set_num_threads(1)
     if given.act == "train":
         train(given.data, given.out, given.minutes)
     else:
-        bank(given.data, given.out, given.parts.split(","))
+        bank(given.data, given.out, given.parts.split(","), given.crops)
 
 
 if __name__ == "__main__":
