@@ -272,7 +272,8 @@ def report(data: Path, bank: Path, bench: Bench, out: Path, only: str) -> None:
         if not re.search(only, name):
             continue
         who = "crops" if "decoder" in name else "photographs 512" if name.endswith("512") else f"photographs for {name}"
-        known, made = bench(who, real), bench(name, fake)
+        half = bool(only) and not bench.alone  # the net alone: baselines are kept by another run
+        known, made = bench(who, real, net_only=half), bench(name, fake, net_only=half)
         print(name, flush=True)
         if bench.alone or only:
             continue
