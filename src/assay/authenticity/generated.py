@@ -13,7 +13,7 @@ from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, Picture, 
 
 MODEL = Weights(
     file="generated_assay.safetensors",
-    sha256="bc6a3747e7bec2346951426c3dafd167361d0d6cceb203ff1cc88a5007309d70" * 64,
+    sha256="bc6a3747e7bec2346951426c3dafd167361d0d6cceb203ff1cc88a5007309d70",
     license="Apache-2.0; trained on Kodak (free use), gb82 (CC0), free camera photographs and official portraits (MIT)",
     recipe="recipes/generated.py",
 )
