@@ -89,7 +89,7 @@ def inspect(paths: tuple[str, ...], **options: Any) -> None:
 @click.argument("names")
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--ref", help="The reference: one file for all, or a folder paired by file name.")
-@click.option("--scene", metavar="FOLDER", help="Other pictures of the scene that PATHS show, for puzzle_similarity.")
+@click.option("--scene", metavar="FOLDER", help="Other pictures of the scene that PATHS show, for puzzle_similarity; or of one camera, for camera_fingerprint.")
 @_outputs
 def run(names: str, paths: tuple[str, ...], ref: str | None, scene: str | None, **options: Any) -> None:
     """Score PATHS with NAMES, separated by commas: psnr,ssim:variant=box,niqe-assay.

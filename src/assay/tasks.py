@@ -26,7 +26,7 @@ class Task:
 
     fn: Carded[Card, ..., Any]
     knobs: dict[str, object] = field(default_factory=dict)
-    scene: Tensor | None = field(default=None, repr=False, compare=False)  # M×C×h×w, for what takes ("image", "images")
+    scene: Tensor | None = field(default=None, repr=False, compare=False)  # M×C×h×w, for what takes "images" beside a picture
     scene_sha256: str = ""
 
     @property
