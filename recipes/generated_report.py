@@ -247,12 +247,18 @@ class Bench:
         for asked, tag in ((DETECTORS[1:], "base"), (DETECTORS[:1], MODEL.sha256[:12])):
             if net_only if tag == "base" else self.alone:
                 continue
-            file = self.seen / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.{tag}.npy"
+            file = self._file(name, tag)
             if not file.exists():
                 np.save(file, np.array(list(self.pool.map(job, ((p(), self.radial, asked) for p in pictures), chunksize=2))))
             for i, way in enumerate(WAYS):
                 told[way] |= dict(zip(asked, np.load(file)[:, i].T, strict=True))
         return told
+
+    def has(self, name: str, *, net_only: bool = False) -> bool:
+        return all(self._file(name, tag).exists() for tag in (MODEL.sha256[:12], *(() if net_only else ("base",))))
+
+    def _file(self, name: str, tag: str) -> Path:
+        return self.seen / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.{tag}.npy"
 
 
 def alarms(told: Told) -> dict[str, Any]:
@@ -266,13 +272,15 @@ def alarms(told: Told) -> dict[str, Any]:
     return found
 
 
-def report(data: Path, bank: Path, bench: Bench, out: Path, only: str) -> None:
+def report(data: Path, bank: Path, bench: Bench, out: Path, only: str, *, kept: bool) -> None:
     found: dict[str, Any] = {"hint above": LARGE, "sets": {}, "clean photographs": {}}
     for name, (real, fake) in sets(data, bank):
         if not re.search(only, name):
             continue
         who = "crops" if "decoder" in name else "photographs 512" if name.endswith("512") else f"photographs for {name}"
         half = bool(only) and not bench.alone  # the net alone: baselines are kept by another run
+        if kept and not (bench.has(who) and bench.has(name)):
+            continue
         known, made = bench(who, real, net_only=half), bench(name, fake, net_only=half)
         print(name, flush=True)
         if bench.alone or only:
@@ -281,7 +289,7 @@ def report(data: Path, bank: Path, bench: Bench, out: Path, only: str) -> None:
         found["sets"][name] = rows | {"hints": {w: round(float((made[w][DETECTORS[0]] > LARGE).mean()), 3) for w in WAYS}}
         print({w: rows[w][DETECTORS[0]]["auc"][0] for w in WAYS}, {d: rows["clean"][d]["auc"][0] for d in DETECTORS}, flush=True)
     for folder, pictures in clean(data, "test").items():
-        if re.search(only, folder) and not bench.alone:
+        if re.search(only, folder) and not bench.alone and (not kept or bench.has(f"clean {folder}", net_only=True)):
             found["clean photographs"][folder] = alarms(bench(f"clean {folder}", pictures, net_only=True))
             print(folder, {w: v["hints"] for w, v in found["clean photographs"][folder].items()}, flush=True)
     if not bench.alone and not only:
@@ -327,6 +335,7 @@ def main() -> None:
     ask.add_argument("--quantiles", action="store_true", help="only what clean photographs of the validation part read")
     ask.add_argument("--baselines", action="store_true", help="only what does not need the net, to be kept")
     ask.add_argument("--only", default="", help="sets whose names match, to be kept; nothing is written")
+    ask.add_argument("--kept", action="store_true", help="only sets that are kept already: no detector is asked")
     ask.add_argument("--tables", action="store_true", help="only print what --out holds")
     ask.add_argument("--workers", type=int, default=2)
     given = ask.parse_args()
@@ -338,7 +347,7 @@ def main() -> None:
         for folder, pictures in clean(given.data, "validate").items():
             print(folder, json.dumps(alarms(bench(f"validation {folder}", pictures, net_only=True))), flush=True)
     else:
-        report(given.data, given.bank, bench, given.out, given.only)
+        report(given.data, given.bank, bench, given.out, given.only, kept=given.kept)
 
 
 if __name__ == "__main__":
