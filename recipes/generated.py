@@ -11,6 +11,7 @@ tells them apart. With a reconstruction that changes nothing both halves are equ
 `positive` trains the last layer alone once more with weights that cannot fall below 0 (Stay-Positive, Rajan & Lee 2025,
 arXiv:2502.07778), so that evidence can only add to "generated".
 A run goes on where it stopped: the last checkpoint (every --watch minutes) holds everything, and draws depend on the step alone.
+Decoders whose reconstructions arrive in BANK while it runs join it at the next checkpoint.
 """
 
 from __future__ import annotations
@@ -36,11 +37,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from assay.nets.generated import SIDE, Generated
-from reconstructions import SIDE as STORED
 
 Bytes = NDArray[np.uint8]
 PAIRS, RATE, DECAY, AVERAGE = 20, 1.5e-3, 2e-3, 0.995
-ROOM = SIDE + 16  # what is compressed, so that a crop may begin anywhere on the compression's grid
+LEARNED = 64  # pixels a side of what the net learns from: twice as fast as what it will judge
 FILTERS = (Image.Resampling.LANCZOS, Image.Resampling.BICUBIC, Image.Resampling.BILINEAR, Image.Resampling.HAMMING)
 
 
@@ -69,7 +69,7 @@ def draw(dice: random.Random) -> Draw:
     odds = dice.random
     return Draw(
         turn=dice.randrange(8),
-        scale=dice.uniform(ROOM / STORED + 0.01, 1.3) if odds() < 0.45 else 1.0,
+        scale=dice.uniform(0.5, 1.3) if odds() < 0.45 else 1.0,
         filter=dice.randrange(len(FILTERS)),
         place=(odds(), odds()),
         blur=dice.uniform(0.3, 1.3) if odds() < 0.2 else 0.0,
@@ -82,18 +82,19 @@ def draw(dice: random.Random) -> Draw:
         quality=dice.randint(45, 98),
         subsampling=dice.choice((0, 2, 2)),
         again=dice.randint(60, 95) if odds() < 0.1 else 0,
-        cut=(dice.randrange(ROOM - SIDE + 1), dice.randrange(ROOM - SIDE + 1)),
+        cut=(dice.randrange(17), dice.randrange(17)),
     )
 
 
-def apply(d: Draw, a: Bytes) -> Bytes:
-    """H×W×3 bytes through a draw → 96×96×3."""
+def apply(d: Draw, a: Bytes, side: int = SIDE) -> Bytes:
+    """H×W×3 bytes through a draw → side×side×3."""
+    room = side + 16  # what is compressed, so that a crop may begin anywhere on the compression's grid
     a = np.rot90(a[:, ::-1] if d.turn > 3 else a, d.turn % 4)
     im = Image.fromarray(np.ascontiguousarray(a))
     if d.scale != 1:
-        im = im.resize(tuple(max(ROOM, round(n * d.scale)) for n in im.size), FILTERS[d.filter])
-    left, top = (int(p * (n - ROOM + 1)) for p, n in zip(d.place, im.size, strict=True))
-    im = im.crop((left, top, left + ROOM, top + ROOM))
+        im = im.resize(tuple(max(room, round(n * d.scale)) for n in im.size), FILTERS[d.filter])
+    left, top = (int(p * (n - room + 1)) for p, n in zip(d.place, im.size, strict=True))
+    im = im.crop((left, top, left + room, top + room))
     if d.grey:
         im = im.convert("L").convert("RGB")
     if d.blur:
@@ -109,7 +110,7 @@ def apply(d: Draw, a: Bytes) -> Bytes:
     if d.again:
         im = saved(im, "JPEG", d.again, 2)
     left, top = d.cut
-    return np.asarray(im.crop((left, top, left + SIDE, top + SIDE)))
+    return np.asarray(im.crop((left, top, left + side, top + side)))
 
 
 def saved(im: Image.Image, codec: str, quality: int, subsampling: int) -> Image.Image:
@@ -118,11 +119,23 @@ def saved(im: Image.Image, codec: str, quality: int, subsampling: int) -> Image.
     return Image.open(out).convert("RGB")
 
 
-def pairs(bank: NDArray[np.uint8], rows: list[tuple[int, int]], draws: list[Draw]) -> Tensor:
-    """Photographs first, then a reconstruction of each: 2N×3×96×96 in [0, 1]."""
-    real = [apply(d, bank[i, 0].transpose(1, 2, 0)) for (i, _), d in zip(rows, draws, strict=True)]
-    fake = [apply(d, bank[i, k].transpose(1, 2, 0)) for (i, k), d in zip(rows, draws, strict=True)]
+def opened(folder: Path) -> list[Bytes]:
+    """The photographs of a part of the bank, then what each decoder made of them."""
+    files = sorted(folder.glob("*.npy"), key=lambda p: (p.stem != "photograph", p.stem))
+    return [np.load(p, mmap_mode="r") for p in files]
+
+
+def pairs(bank: list[Bytes], rows: list[tuple[int, int]], draws: list[Draw], side: int = SIDE) -> Tensor:
+    """Photographs first, then a reconstruction of each: 2N×3×side×side in [0, 1]. A row is a crop's number and a decoder's."""
+    real = [apply(d, bank[0][i].transpose(1, 2, 0), side) for (i, _), d in zip(rows, draws, strict=True)]
+    fake = [apply(d, bank[k][i].transpose(1, 2, 0), side) for (i, k), d in zip(rows, draws, strict=True)]
     return torch.from_numpy(np.stack(real + fake)).permute(0, 3, 1, 2).float() / 255
+
+
+def pick(bank: list[Bytes], dice: random.Random) -> tuple[int, int]:
+    """A crop's number and a decoder's; some decoders met fewer crops."""
+    k = dice.randrange(1, len(bank))
+    return dice.randrange(len(bank[k])), k
 
 
 def auc(fake: NDArray[Any], real: NDArray[Any]) -> float:
@@ -131,11 +144,11 @@ def auc(fake: NDArray[Any], real: NDArray[Any]) -> float:
 
 
 @torch.no_grad()
-def check(net: nn.Module, bank: NDArray[np.uint8], count: int = 160) -> dict[str, float]:
+def check(net: nn.Module, bank: list[Bytes], count: int = 120) -> dict[str, float]:
     """On photographs kept for this: pairs as they are stored, and pairs with draws as in training."""
     net.eval()
     dice = random.Random("check")
-    rows = [(dice.randrange(len(bank)), dice.randrange(1, bank.shape[1])) for _ in range(count)]
+    rows = [pick(bank, dice) for _ in range(count)]
     plain = Draw(0, 1.0, 0, (0.5, 0.5), 0, 0, 0, 0, (1.0, 1.0), False, "", 0, 0, 0, (8, 8))
     told: dict[str, float] = {}
     for name, draws in {"plain": [plain] * count, "drawn": [draw(dice) for _ in range(count)]}.items():
@@ -147,8 +160,7 @@ def check(net: nn.Module, bank: NDArray[np.uint8], count: int = 160) -> dict[str
 
 
 def train(folder: Path, out: Path, minutes: float, watch: float, *, positive: bool = False) -> None:
-    bank = np.load(folder / "train.npy", mmap_mode="r")
-    held = np.load(folder / "validate.npy", mmap_mode="r") if (folder / "validate.npy").exists() else None
+    bank = opened(folder / "train")
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     net: Any = Generated(norm=True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -163,13 +175,13 @@ def train(folder: Path, out: Path, minutes: float, watch: float, *, positive: bo
         net.load_state_dict(kept["net"]), mean.load_state_dict(kept["mean"]), wheel.load_state_dict(kept["wheel"])
         step, spent = kept["step"], kept["minutes"]
     last, told, total = time.monotonic(), spent, 0.0
-    print(f"{len(bank)} crops, from step {step}", flush=True)
+    print(f"{len(bank[0])} crops, {len(bank) - 1} decoders, from step {step}", flush=True)
     while spent < minutes:
         for g in wheel.param_groups:
             g["lr"] = RATE * min(1, (step + 1) / 40) * (0.505 + 0.495 * float(np.cos(np.pi * spent / minutes)))
         dice = random.Random(f"step {step}")
-        rows = [(dice.randrange(len(bank)), dice.randrange(1, bank.shape[1])) for _ in range(PAIRS)]
-        x = pairs(bank, rows, [draw(dice) for _ in rows])
+        rows = [pick(bank, dice) for _ in range(PAIRS)]
+        x = pairs(bank, rows, [draw(dice) for _ in rows], LEARNED)
         net.train(not positive)
         if positive:
             net.body.requires_grad_(False)
@@ -192,9 +204,8 @@ def train(folder: Path, out: Path, minutes: float, watch: float, *, positive: bo
             state = {"net": net.state_dict(), "mean": mean.state_dict(), "wheel": wheel.state_dict(), "step": step, "minutes": spent}
             torch.save(state, file.with_suffix(".part"))
             file.with_suffix(".part").rename(file)
-            if held is None and (folder / "validate.json").exists():
-                held = np.load(folder / "validate.npy", mmap_mode="r")
-            found = check(mean, held) if held is not None else {}
+            bank, held = opened(folder / "train"), opened(folder / "validate")
+            found = check(mean, held) if len(held) > 1 else {}
             print(json.dumps({"minute": round(spent, 1), "step": step, "loss": round(total, 4)} | found), flush=True)
 
 

@@ -7,7 +7,7 @@ DATA holds pristine/, camera/, faces/, mos/avt_ai; BANK comes from recipes/recon
 size, from one kind of file, and then go one of WAYS together. Nothing here was trained on: test photographs are chosen by their name,
 gan_real, sg3 and avt_ai are for measuring only. Baselines: the step statistic of `npr`; spectral peaks (how far the strongest of the
 frequencies n/8 stands out of its surroundings); the radial spectrum with a logistic regression fitted on the same pairs and draws as
-the net. Intervals: 95 %, 300 resamples of the pictures of either class.
+the net. Intervals, of the net's figures: 95 %, 200 resamples of the pictures of either class.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import io
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
@@ -29,19 +30,20 @@ from PIL import Image, ImageFilter
 from scipy.ndimage import median_filter
 from scipy.optimize import minimize
 
-from assay.authenticity.generated import LARGE, generated_assay
+from assay.authenticity.generated import LARGE, MODEL, generated_assay
 from assay.authenticity.npr import CELLS, periodic
+from assay.bench.detection import rates
 from assay.ops import photo
 from assay.types import CannotAssess, Media, Picture
-from generated import auc, draw, pairs
-from reconstructions import KINDS, part
+from generated import draw, opened, pairs, pick
+from reconstructions import HELD_OUT, KINDS, part
 from reconstructions import SIDE as STORED
 
 Bytes = NDArray[np.uint8]
 WAYS = ("clean", "q90", "q75", "webp80", "x.75", "blur 1", "noise 3", "screenshot")
 DETECTORS = ("generated-assay", "npr", "spectral peaks", "radial spectrum")
 RINGS, TILE, MIDDLE = 32, 96, 576  # of spectra: over the middle of a picture
-PER_SET = 60  # pictures of either class, at most
+MOST = (50, 36)  # photographs and generated pictures of a set
 GENERATORS = ("craiyon", "dall-e", "glide", "midjourney", "stable_diffusion")
 
 
@@ -90,7 +92,7 @@ def sets(data: Path, bank: Path) -> Iterator[tuple[str, Set]]:
 
     def files(folder: str, like: str) -> list[Path]:
         found = sorted((data / folder).glob(like))
-        return random.Random(0).sample(found, min(PER_SET, len(found)))
+        return random.Random(0).sample(found, min(MOST["ai" in like], len(found)))
 
     def load(paths: list[Path], square: int = 0, webp: int = 0) -> list[Callable[[], Bytes]]:
         def one(p: Path) -> Bytes:
@@ -120,46 +122,45 @@ def large(path: Path, side: int = 512) -> bool:
 
 
 def reconstructed(bank: Path) -> Iterator[tuple[str, Set]]:
-    facts = json.loads((bank / "test.json").read_text("utf-8"))
-    rows = np.load(bank / "test.npy", mmap_mode="r")
     families = {k.name: k.family for k in KINDS}
-    chosen = random.Random(0).sample(range(len(rows)), min(PER_SET, len(rows)))
-    real = [lambda i=i: np.ascontiguousarray(rows[i, 0].transpose(1, 2, 0)) for i in chosen]
-    made: dict[str, list[Callable[[], Bytes]]] = {}
-    for i in chosen:
-        for j, name in enumerate(facts["names"][i], 1):
-            made.setdefault(families.get(name, name), []).append(lambda i=i, j=j: np.ascontiguousarray(rows[i, j].transpose(1, 2, 0)))
-    for family, fake in made.items():
-        yield f"decoder {family}, {STORED}", (real, fake)
+    real, made = np.load(bank / "test/photograph.npy").transpose(0, 2, 3, 1), {}
+    for file in sorted((bank / "test").glob("*.npy")):
+        if file.stem != "photograph":
+            made.setdefault(families.get(file.stem, file.stem.split()[0]), []).extend(np.load(file).transpose(0, 2, 3, 1))
+    for family in sorted(made, key=lambda f: f in HELD_OUT):
+        new = "unseen " if family in HELD_OUT else ""
+        fake = random.Random(0).sample(made[family], MOST[1])
+        yield f"{new}decoder {family}, {STORED}", ([lambda a=a: a for a in real], [lambda a=a: a for a in fake])  # type: ignore[misc]
 
 
 def clean(data: Path, wanted: str) -> dict[str, list[Callable[[], Bytes]]]:
     """Photographs of a part, by folder, for false alarms."""
     folders = ("pristine/kodak", "pristine/gb82", "pristine/camera", "camera/native_crop", "camera/original", "faces/portraits")
-    found = {f: [p for p in sorted((data / f).iterdir()) if part(p.name) == wanted and large(p, 128)][:PER_SET] for f in folders}
+    found = {f: [p for p in sorted((data / f).iterdir()) if part(p.name) == wanted and large(p, 128)][:24] for f in folders}
     return {f: [lambda p=p: read(p) for p in paths] for f, paths in found.items()}  # type: ignore[misc]
 
 
 # --- detectors -------------------------------------------------------------------------------------------------------------------------
 
 
-def scores(a: Bytes, radial: Path) -> dict[str, float]:
-    """Every detector's statistic; NaN where it cannot say."""
-    x = torch.from_numpy(np.ascontiguousarray(a)).permute(2, 0, 1)
+def scores(a: Bytes, radial: Path, asked: tuple[str, ...]) -> list[float]:
+    """The detectors' statistics; NaN where one cannot say."""
+    x = torch.from_numpy(np.array(a)).permute(2, 0, 1)
     luma = photo.luma(x)
+    log = spectrum(luma.numpy()) if "spectral peaks" in asked else np.zeros((TILE, TILE))
     made = Picture(x, b"", "", "", Media("array", a.shape[1], a.shape[0], "RGB"), lambda: x)
-    asked: dict[str, Callable[[], float]] = {
+    ways: dict[str, Callable[[], float]] = {
         "generated-assay": lambda: float(generated_assay(made).data["statistic"]),  # type: ignore[arg-type]
         "npr": lambda: max(periodic(side, cell) for cell in CELLS for side in (luma, luma.T)),
-        "spectral peaks": lambda: peaks(luma.numpy()),
-        "radial spectrum": lambda: float(fitted(radial)[:-1] @ rings(luma.numpy()) + fitted(radial)[-1]),
+        "spectral peaks": lambda: peaks(log),
+        "radial spectrum": lambda: float(fitted(radial)[:-1] @ rings(log) + fitted(radial)[-1]),
     }
-    told = {}
-    for name, ask in asked.items():
+    told = []
+    for name in asked:
         try:
-            told[name] = ask()
+            told.append(ways[name]())
         except CannotAssess:
-            told[name] = float("nan")
+            told.append(float("nan"))
     return told
 
 
@@ -176,17 +177,16 @@ def spectrum(luma: NDArray[np.float32]) -> NDArray[np.float64]:
     return found
 
 
-def rings(luma: NDArray[np.float32]) -> NDArray[np.float64]:
+def rings(log: NDArray[np.float64]) -> NDArray[np.float64]:
     """The spectrum averaged over rings, less its mean."""
     f = np.fft.fftfreq(TILE)
     ring = np.minimum(RINGS - 1, np.hypot(f[:, None], f) * 2 * RINGS / np.sqrt(2)).astype(int).ravel()
-    mean = np.bincount(ring, spectrum(luma).ravel(), RINGS) / np.maximum(1, np.bincount(ring, minlength=RINGS))
+    mean = np.bincount(ring, log.ravel(), RINGS) / np.maximum(1, np.bincount(ring, minlength=RINGS))
     return mean - mean.mean()
 
 
-def peaks(luma: NDArray[np.float32]) -> float:
+def peaks(log: NDArray[np.float64]) -> float:
     """How far the strongest frequency that is a multiple of an eighth stands out of the 7×7 median around."""
-    log = spectrum(luma)
     out = log - median_filter(log, 7, mode="wrap")
     at = np.arange(0, TILE, TILE // 8)
     return float(np.delete(out[np.ix_(at, at)].ravel(), 0).max())
@@ -200,10 +200,10 @@ def fitted(file: Path) -> NDArray[np.float64]:
 
 def fit(bank: Path, file: Path, count: int = 600) -> None:
     """The radial spectrum's logistic regression, on pairs as the net is trained on."""
-    rows, dice = np.load(bank / "train.npy", mmap_mode="r"), random.Random("radial")
-    picks = [(dice.randrange(len(rows)), dice.randrange(1, rows.shape[1])) for _ in range(count)]
+    rows, dice = opened(bank / "train"), random.Random("radial")
+    picks = [pick(rows, dice) for _ in range(count)]
     x = pairs(rows, picks, [draw(dice) for _ in picks])
-    z = np.stack([rings(photo.luma((p * 255).round().byte()).numpy()) for p in x])
+    z = np.stack([rings(spectrum(photo.luma((p * 255).round().byte()).numpy())) for p in x])
     y = np.repeat([-1.0, 1.0], count)
     mean, spread = z.mean(0), z.std(0) + 1e-9
     q = np.c_[(z - mean) / spread, np.ones(len(z))]
@@ -214,37 +214,51 @@ def fit(bank: Path, file: Path, count: int = 600) -> None:
 # --- figures ---------------------------------------------------------------------------------------------------------------------------
 
 
-def figures(real: NDArray[Any], fake: NDArray[Any]) -> dict[str, Any]:
-    """AUC, AP, EER, and the share found at 1 and 5 % false alarms, each with its interval."""
-
-    def told(r: NDArray[Any], f: NDArray[Any]) -> list[float]:
-        y = np.r_[np.zeros(len(r)), np.ones(len(f))][np.argsort(-np.r_[r, f], kind="stable")]
-        hit, false = np.cumsum(y) / len(f), np.cumsum(1 - y) / len(r)
-        precision = np.cumsum(y) / np.arange(1, len(y) + 1)
-        i = np.argmin(np.abs(1 - hit - false))
-        at = [float((f > np.quantile(r, 1 - p, method="higher")).mean()) for p in (0.01, 0.05)]
-        return [auc(f, r), float((precision * y).sum() / len(f)), float((1 - hit[i] + false[i]) / 2), *at]
-
+def figures(real: NDArray[Any], fake: NDArray[Any], times: int = 200) -> dict[str, Any]:
+    """AUC, AP, EER and the share found at 1 and 5 % false alarms (where there are photographs enough), each with its interval."""
     real, fake = real[~np.isnan(real)], fake[~np.isnan(fake)]
+    label = np.r_[np.zeros(len(real)), np.ones(len(fake))] > 0
     rng = np.random.default_rng(0)
-    again = np.array([told(rng.choice(real, len(real)), rng.choice(fake, len(fake))) for _ in range(300)])
-    low, high = np.quantile(again, (0.025, 0.975), axis=0)
-    names = ("auc", "ap", "eer", "tpr at 1 %", "tpr at 5 %")
-    rows = zip(names, told(real, fake), low, high, strict=True)
-    return {n: [round(float(v), 3) for v in (t, a, b)] for n, t, a, b in rows} | {"photographs": len(real), "generated": len(fake)}
+    again = [rates(np.r_[rng.choice(real, len(real)), rng.choice(fake, len(fake))], label) for _ in range(times)]
+    found = {k: [v, *np.quantile([a[k] for a in again], (0.025, 0.975))] for k, v in rates(np.r_[real, fake], label).items()}
+    return {k: [round(float(x), 3) for x in v] for k, v in found.items()} | {"photographs": len(real), "generated": len(fake)}
 
 
-def job(given: tuple[Bytes, Path]) -> list[dict[str, float]]:
+def job(given: tuple[Bytes, Path, tuple[str, ...]]) -> list[list[float]]:
     torch.set_num_threads(1)
-    return [scores(travelled(given[0], way), given[1]) for way in WAYS]
+    return [scores(travelled(given[0], way), *given[1:]) for way in WAYS]
 
 
 Told = dict[str, dict[str, NDArray[Any]]]  # statistics by way and detector
 
 
-def measured(pool: ProcessPoolExecutor, pictures: list[Callable[[], Bytes]], radial: Path) -> Told:
-    told = list(pool.map(job, ((p(), radial) for p in pictures), chunksize=2))
-    return {way: {d: np.array([t[i][d] for t in told]) for d in DETECTORS} for i, way in enumerate(WAYS)}
+class Bench:
+    """Asks detectors, and keeps what they said in BANK/seen: of the net, under the hash of its file."""
+
+    def __init__(self, bank: Path, workers: int, *, alone: bool) -> None:
+        self.pool, self.radial, self.seen = ProcessPoolExecutor(workers), bank / "radial.npy", bank / "seen"
+        self.alone = alone  # the baselines without the net
+        self.seen.mkdir(exist_ok=True)
+        if not self.radial.exists():
+            fit(bank, self.radial)
+
+    def __call__(self, name: str, pictures: list[Callable[[], Bytes]], *, net_only: bool = False) -> Told:
+        told = {way: {d: np.zeros(len(pictures)) for d in DETECTORS} for way in WAYS}
+        for asked, tag in ((DETECTORS[1:], "base"), (DETECTORS[:1], MODEL.sha256[:12])):
+            if net_only if tag == "base" else self.alone:
+                continue
+            file = self._file(name, tag)
+            if not file.exists():
+                np.save(file, np.array(list(self.pool.map(job, ((p(), self.radial, asked) for p in pictures), chunksize=2))))
+            for i, way in enumerate(WAYS):
+                told[way] |= dict(zip(asked, np.load(file)[:, i].T, strict=True))
+        return told
+
+    def has(self, name: str, *, net_only: bool = False) -> bool:
+        return all(self._file(name, tag).exists() for tag in (MODEL.sha256[:12], *(() if net_only else ("base",))))
+
+    def _file(self, name: str, tag: str) -> Path:
+        return self.seen / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.{tag}.npy"
 
 
 def alarms(told: Told) -> dict[str, Any]:
@@ -258,26 +272,27 @@ def alarms(told: Told) -> dict[str, Any]:
     return found
 
 
-def report(data: Path, bank: Path, pool: ProcessPoolExecutor, out: Path) -> None:
-    radial = bank / "radial.npy"
-    if not radial.exists():
-        fit(bank, radial)
+def report(data: Path, bank: Path, bench: Bench, out: Path, only: str, *, kept: bool) -> None:
     found: dict[str, Any] = {"hint above": LARGE, "sets": {}, "clean photographs": {}}
-    known: dict[str, Told] = {}
     for name, (real, fake) in sets(data, bank):
-        who = f"{len(real)}{name.rpartition(',')[2]}{'' if 'decoder' not in name else ' decoder'}"
-        if who not in known:
-            known[who] = measured(pool, real, radial)
-        made = measured(pool, fake, radial)
-        found["sets"][name] = {way: {d: figures(known[who][way][d], made[way][d]) for d in DETECTORS} for way in WAYS}
-        hints = {w: round(float((made[w]["generated-assay"] > LARGE).mean()), 3) for w in WAYS}
-        found["sets"][name]["hints"] = hints
-        short = {w: found["sets"][name][w]["generated-assay"]["auc"][0] for w in WAYS}
-        print(name, short, {d: found["sets"][name]["clean"][d]["auc"][0] for d in DETECTORS}, flush=True)
-        out.write_text(json.dumps(found, indent=1), "utf-8")
+        if not re.search(only, name):
+            continue
+        who = "crops" if "decoder" in name else "photographs 512" if name.endswith("512") else f"photographs for {name}"
+        half = bool(only) and not bench.alone  # the net alone: baselines are kept by another run
+        if kept and not (bench.has(who) and bench.has(name)):
+            continue
+        known, made = bench(who, real, net_only=half), bench(name, fake, net_only=half)
+        print(name, flush=True)
+        if bench.alone or only:
+            continue
+        rows = {w: {d: figures(known[w][d], made[w][d], 200 if d == DETECTORS[0] else 1) for d in DETECTORS} for w in WAYS}
+        found["sets"][name] = rows | {"hints": {w: round(float((made[w][DETECTORS[0]] > LARGE).mean()), 3) for w in WAYS}}
+        print({w: rows[w][DETECTORS[0]]["auc"][0] for w in WAYS}, {d: rows["clean"][d]["auc"][0] for d in DETECTORS}, flush=True)
     for folder, pictures in clean(data, "test").items():
-        found["clean photographs"][folder] = alarms(measured(pool, pictures, radial))
-        print(folder, {w: v["hints"] for w, v in found["clean photographs"][folder].items()}, flush=True)
+        if re.search(only, folder) and not bench.alone and (not kept or bench.has(f"clean {folder}", net_only=True)):
+            found["clean photographs"][folder] = alarms(bench(f"clean {folder}", pictures, net_only=True))
+            print(folder, {w: v["hints"] for w, v in found["clean photographs"][folder].items()}, flush=True)
+    if not bench.alone and not only:
         out.write_text(json.dumps(found, indent=1), "utf-8")
 
 
@@ -289,11 +304,12 @@ def tables(found: dict[str, Any]) -> str:
         n = rows["clean"][name]
         cells = [f"{rows[w][name]['auc'][0]:.2f} ({rows[w][name]['auc'][1]:.2f}-{rows[w][name]['auc'][2]:.2f})" for w in WAYS]
         told.append(f"| {key} ({n['photographs']} + {n['generated']}) | " + " | ".join(cells) + " |")
+    names = {"ap": "AP", "eer": "EER", "tpr@0.01": "found at 1 %", "tpr@0.05": "found at 5 %"}
     for way in ("clean", "q75", "screenshot"):
-        told += ["", f"After `{way}`:", "", "| set | AP | EER | found at 1 % | found at 5 % | hints |", "|---|---|---|---|---|---|"]
+        told += ["", f"After `{way}`:", "", "| set | " + " | ".join(names.values()) + " | hints |", "|---" * 6 + "|"]
         for key, rows in found["sets"].items():
             f = rows[way][name]
-            cells = [f"{f[k][0]:.2f} ({f[k][1]:.2f}-{f[k][2]:.2f})" for k in ("ap", "eer", "tpr at 1 %", "tpr at 5 %")]
+            cells = [f"{f[k][0]:.2f} ({f[k][1]:.2f}-{f[k][2]:.2f})" if k in f else "" for k in names]
             told.append(f"| {key} | " + " | ".join(cells) + f" | {rows['hints'][way]:.2f} |")
     told += [
         "",
@@ -317,18 +333,21 @@ def main() -> None:
     ask.add_argument("bank", type=Path)
     ask.add_argument("--out", type=Path, default=Path("docs/generated.json"))
     ask.add_argument("--quantiles", action="store_true", help="only what clean photographs of the validation part read")
+    ask.add_argument("--baselines", action="store_true", help="only what does not need the net, to be kept")
+    ask.add_argument("--only", default="", help="sets whose names match, to be kept; nothing is written")
+    ask.add_argument("--kept", action="store_true", help="only sets that are kept already: no detector is asked")
     ask.add_argument("--tables", action="store_true", help="only print what --out holds")
     ask.add_argument("--workers", type=int, default=2)
     given = ask.parse_args()
     if given.tables:
         print(tables(json.loads(given.out.read_text("utf-8"))))
         return
-    with ProcessPoolExecutor(given.workers) as pool:
-        if given.quantiles:
-            for folder, pictures in clean(given.data, "validate").items():
-                print(folder, json.dumps(alarms(measured(pool, pictures, given.bank / "radial.npy"))), flush=True)
-        else:
-            report(given.data, given.bank, pool, given.out)
+    bench = Bench(given.bank, given.workers, alone=given.baselines)
+    if given.quantiles:
+        for folder, pictures in clean(given.data, "validate").items():
+            print(folder, json.dumps(alarms(bench(f"validation {folder}", pictures, net_only=True))), flush=True)
+    else:
+        report(given.data, given.bank, bench, given.out, given.only, kept=given.kept)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
     python recipes/reconstructions.py bank DATA --out BANK [--parts train,validate,test]
 
 DATA holds pristine/, camera/native_crop/ and faces/portraits/. `train` fits seven small decoders, --minutes each on one thread,
-a file each as it is done. `bank` writes for each part of the photographs (train, validate, test) one array of bytes,
-crops × (the photograph, its reconstructions) × 3 × SIDE × SIDE, and a JSON file that says which decoder made each.
+a file each as it is done. `bank` writes for each part of the photographs (train, validate, test) one array of bytes for the
+photographs and one for each decoder, crops × 3 × SIDE × SIDE. It leaves out what is there already.
 
 Only decoders leave the traces that are sought, so no encoder is trained: the code of a picture is the leading principal
 components of its STRIDE×STRIDE squares, a little disturbed (noise as in a VAE, or the nearest of a few words as in a VQ-VAE).
@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import json
 import random
 import time
 from collections.abc import Callable
@@ -70,8 +69,9 @@ KINDS = (
     Kind("style", "style", "fir", stride=2, code=8, grain=True, skip=True),
 )
 LINEAR, ENLARGE = 24, 6  # how many decoders of these families there are
-SOME, LINES = 4, 2  # learned and linear reconstructions of each crop; a test crop has one of every learned decoder
-HELD_OUT = ("shuffle", "vae", "enlarge")
+LINES = 2  # linear reconstructions of each crop, beside one of every learned decoder
+HELD = 100  # crops for validation and for test
+HELD_OUT = ("shuffle", "vq", "enlarge")
 
 
 def part(name: str) -> str:
@@ -285,7 +285,7 @@ def train(data: Path, out: Path, minutes: float) -> None:
 Maker = Callable[[Tensor, int], Tensor]  # N×3×h×w in [0, 1] and a seed → the same, reconstructed
 
 
-def learned(file: Path) -> tuple[Kind, Maker]:
+def learned(file: Path) -> Maker:
     kept: dict[str, Any] = torch.load(file, weights_only=True)
     kind = Kind(**kept["kind"])
     code = Code.__new__(Code)
@@ -299,7 +299,7 @@ def learned(file: Path) -> tuple[Kind, Maker]:
         torch.manual_seed(seed)
         return net(code(x, torch.Generator().manual_seed(seed)))  # type: ignore[no-any-return]
 
-    return kind, make
+    return make
 
 
 def solved(a: Tensor, b: Tensor) -> Tensor:
@@ -350,36 +350,39 @@ def enlarge(photos: Tensor, number: int) -> Maker:
 
 
 @torch.no_grad()
-def bank(data: Path, out: Path, parts: list[str]) -> None:
-    """Write the pairs."""
-    nets = [learned(out / f"{k.name}.pt") for k in KINDS]
+def bank(data: Path, out: Path, parts: list[str], most: int) -> None:
+    """Write the pairs: one array for each decoder that is trained and has none yet."""
     photos = samples(data)
     few = photos[torch.randperm(len(photos), generator=torch.Generator().manual_seed(2))[:32]].float() / 255
-    lines = [("linear", linear(few, i)) for i in range(LINEAR)]
-    larger = [("enlarge", enlarge(few[:16], i)) for i in range(ENLARGE)]
-    known, every = [(k.name, m) for k, m in nets if k.family not in HELD_OUT], [(k.name, m) for k, m in nets]
+    lines: list[Maker] = []
     for wanted in parts:
+        folder = out / wanted
+        folder.mkdir(parents=True, exist_ok=True)
         todo = [(p, *c) for p in photographs(data, wanted) for c in crops(p)]
-        many = len(every) + LINES + 1 if wanted == "test" else SOME + LINES
-        rows = np.lib.format.open_memmap(out / f"{wanted}.npy", "w+", np.uint8, (len(todo), 1 + many, 3, SIDE, SIDE))
-        names, decibels = [], []
-        for i, (path, square, same) in enumerate(todo):
-            x = torch.from_numpy(square.copy()).permute(2, 0, 1)[None].float() / 255
-            dice = random.Random(f"bank {path.name} {i}")
-            test = wanted == "test"
-            makers = [*(every if test else dice.sample(known, SOME)), *dice.sample(lines, LINES), *([dice.choice(larger)] if test else [])]
-            made = [square, *(same(_byte(m(x, dice.randrange(1 << 30)))) for _, m in makers)]
-            rows[i] = np.stack([a[MARGIN:-MARGIN, MARGIN:-MARGIN].transpose(2, 0, 1) for a in made])
-            gap = np.square(rows[i, 1:].astype(np.float32) - rows[i, :1]).mean((1, 2, 3)) + 1e-3
-            names.append([n for n, _ in makers])
-            decibels.append((10 * np.log10(255**2 / gap)).round(1).tolist())
-            if i % 50 == 0:
-                print(f"{wanted} {i}/{len(todo)}", flush=True)
-        rows.flush()
-        facts = {"files": [f"{p.parent.name}/{p.name}" for p, *_ in todo], "names": names, "decibels": decibels}
-        (out / f"{wanted}.json").write_text(json.dumps(facts), "utf-8")
-        flat, level = np.array(names).ravel(), np.array(decibels).ravel()
-        print(wanted, {n: round(float(level[flat == n].mean()), 1) for n in dict.fromkeys(flat.tolist())}, flush=True)
+        random.Random(0).shuffle(todo)
+        todo = todo[: len(todo) if wanted == "train" else HELD]
+        names = [k.name for k in KINDS if (out / f"{k.name}.pt").exists() and (wanted == "test" or k.family not in HELD_OUT)]
+        names = ["photograph", *(f"linear {i}" for i in range(LINES)), *names, *(["enlarge"] if wanted == "test" else [])]
+        for name in (n for n in names if not (folder / f"{n}.npy").exists()):
+            if name.startswith("linear"):
+                lines = makers = lines or [linear(few, i) for i in range(LINEAR)]
+            elif name == "enlarge":
+                makers = [enlarge(few[:16], i) for i in range(ENLARGE)]
+            else:
+                makers = [] if name == "photograph" else [learned(out / f"{name}.pt")]
+            some = todo[: most if makers else None]
+            rows, level = np.empty((len(some), 3, SIDE, SIDE), np.uint8), 0.0
+            for i, (path, square, same) in enumerate(some):
+                dice, made = random.Random(f"{name} of {path.name} {i}"), square
+                if makers:
+                    x = torch.from_numpy(square.copy()).permute(2, 0, 1)[None].float() / 255
+                    made = same(_byte(dice.choice(makers)(x, dice.randrange(1 << 30))))
+                    level -= 10 * float(np.log10(np.square(made / 255.0 - square / 255.0).mean() + 1e-9)) / len(some)
+                rows[i] = made[MARGIN:-MARGIN, MARGIN:-MARGIN].transpose(2, 0, 1)
+            with (folder / f"{name}.part").open("wb") as f:
+                np.save(f, rows)
+            (folder / f"{name}.part").rename(folder / f"{name}.npy")
+            print(f"{wanted}: {len(rows)} of {name}, {level:.1f} dB", flush=True)
 
 
 def _byte(x: Tensor) -> Bytes:
@@ -393,12 +396,13 @@ def main() -> None:
     ask.add_argument("--out", type=Path, required=True)
     ask.add_argument("--minutes", type=float, default=3)
     ask.add_argument("--parts", default="train,validate,test")
+    ask.add_argument("--crops", type=int, default=10**9, help="that a decoder reconstructs, at most")
     given = ask.parse_args()
     torch.set_num_threads(1)
     if given.act == "train":
         train(given.data, given.out, given.minutes)
     else:
-        bank(given.data, given.out, given.parts.split(","))
+        bank(given.data, given.out, given.parts.split(","), given.crops)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from assay.nets.generated import MODEL, SIDE, Generated, adapted
 from assay.ops import photo
 from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, Picture
 
-CROPS = 36  # at most, of the picture as it is; a reduced view has fewer
+CROPS = 16  # at most or so, of the picture as it is; a reduced view has fewer
 BATCH = 6  # crops at a time, so that memory stays small
 VIEWS = (1.0,)  # sizes at which the picture is looked at
 DULL = 0.25  # 8-bit steps: a crop whose neighbours differ less on average carries no trace to judge
@@ -36,7 +36,7 @@ CAVEAT = (
 def generated_assay(picture: Picture, *, head: str = "") -> Finding:
     """Traces of a learned decoder, such as generators of pictures end with: how strong they are, and where.
 
-    picture: its pixels as stored, at least 96 a side. Crops of 96×96, evenly spread, at most 36, are judged one by one.
+    picture: its pixels as stored, at least 96 a side. Crops of 96×96, evenly spread, 20 at most, are judged one by one.
     head: a file of `assay train authenticity`, whose last layer then judges; thresholds and calibration are not made for it.
     data: statistic (the mean of the middle half of the crops' logits; larger speaks for "generated"; a rank, no probability),
     crops, spread (between the crops' quartiles).
