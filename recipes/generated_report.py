@@ -30,9 +30,10 @@ from PIL import Image, ImageFilter
 from scipy.ndimage import median_filter
 from scipy.optimize import minimize
 
-from assay.authenticity.generated import LARGE, MODEL, generated_assay
+from assay.authenticity.generated import LARGE, generated_assay
 from assay.authenticity.npr import CELLS, periodic
 from assay.bench.detection import rates
+from assay.nets.generated import MODEL
 from assay.ops import photo
 from assay.types import CannotAssess, Media, Picture
 from generated import draw, opened, pairs, pick

@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from assay.authenticity import generated
 from assay.authenticity.generated import CELLS, CROPS, LARGE, generated_assay
 from assay.nets.generated import SIDE, Generated, loaded, residuals
 from assay.types import CannotAssess

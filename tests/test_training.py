@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 from assay import training
 from assay.cli import main
-from assay.nets.generated import Generated
+from assay.nets.generated import WIDTHS, Generated
 from assay.types import BadInput
 
 
@@ -48,7 +48,7 @@ def test_it_learns_a_generator_and_keeps_the_layer_that_says_so(tmp_path: Path) 
     assert adapted["as it is"] > 0.95
     assert set(adapted) == set(training.WAYS)
     with safe_open(out, "numpy") as file:
-        assert file.get_tensor("head.weight").shape == (1, 128, 1, 1)
+        assert file.get_tensor("head.weight").shape == (1, WIDTHS[-1], 1, 1)
         assert json.loads(file.metadata()["figures"])["adapted"]["as it is"]["auc"] == pytest.approx(adapted["as it is"])
 
 

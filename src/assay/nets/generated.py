@@ -20,7 +20,7 @@ from assay.types import BadInput, Weights
 
 MODEL = Weights(
     file="generated_assay.safetensors",
-    sha256=",
+    sha256="bc6a3747e7bec2346951426c3dafd167361d0d6cceb203ff1cc88a5007309d70",
     license="Apache-2.0; trained on Kodak (free use), gb82 (CC0), free camera photographs and official portraits (MIT)",
     recipe="recipes/generated.py",
 )
@@ -74,7 +74,7 @@ class Generated(nn.Module):
         self.head = nn.Conv2d(WIDTHS[-1], 1, 1)
 
     def seen(self, x: Tensor) -> Tensor:
-        """What the last layer judges: N×128×12×12."""
+        """What the last layer judges: N×64×12×12."""
         features: Tensor = self.body(residuals(x).contiguous(memory_format=torch.channels_last))
         return features
 
