@@ -136,5 +136,5 @@ class ADM(nn.Module):
 def waves(steps: Tensor, width: int) -> Tensor:
     """N steps → N×width cosines and sines."""
     half = width // 2
-    angle = steps[:, None].float() * torch.exp(-log(LONGEST) / half * torch.arange(half, device=steps.device))
+    angle = steps[:, None].float() * torch.exp(-log(LONGEST) * torch.arange(half, device=steps.device) / half)
     return torch.cat([angle.cos(), angle.sin()], 1)
