@@ -6,7 +6,7 @@ import json
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -146,7 +146,7 @@ def _shape(path: Path) -> Shape:
     from safetensors import safe_open
 
     with safe_open(path, "pt") as kept:
-        told = json.loads((kept.metadata() or {}).get("shape", "{}"))
+        told: dict[str, Any] = json.loads((kept.metadata() or {}).get("shape", "{}"))
     return Shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in told.items()})
 
 
@@ -154,7 +154,7 @@ def _of_diffusers(folder: Path) -> tuple[Noise, int]:
     try:
         from diffusers import UNet2DModel
     except ImportError as e:
-        raise BadInput(f"{folder} is a folder, which only diffusers can read: pip install diffusers.") from e
+        raise BadInput(f"{folder} is a folder, which only diffusers can read: pip install assay[diffusion].") from e
     chain = folder / "scheduler/scheduler_config.json"
     told = json.loads(chain.read_text("utf-8")) if chain.is_file() else {}
     ours = {"beta_start": BETAS[0], "beta_end": BETAS[1], "beta_schedule": "linear", "num_train_timesteps": TRAINED}
