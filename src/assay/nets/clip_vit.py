@@ -187,10 +187,10 @@ def load(file: str, *, instead: str) -> CLIPVision:
     return net.eval().requires_grad_(False)
 
 
-def tensors(path: Path) -> dict[str, Tensor]:
+def tensors(path: Path, *, under: str = "state_dict") -> dict[str, Tensor]:
     """The tensors of a file of ours, OpenAI's or transformers'; nothing in it is run unless its content is known.
 
-    A state dict may lie under "state_dict" or "model", and its names may begin with "module.".  Raises BadInput.
+    A state dict may lie under `under`, "model" or "model_state_dict", and its names may begin with "module.".  Raises BadInput.
     """
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
@@ -211,8 +211,8 @@ def tensors(path: Path) -> dict[str, Tensor]:
     except (RuntimeError, UnpicklingError, EOFError, ValueError) as e:
         says = str(e).strip().splitlines()
         raise BadInput(f"{path} holds more than tensors, or none; save its state_dict(): {says[0] if says else e!r}") from e
-    for under in ("state_dict", "model", "model_state_dict"):
-        kept = kept.get(under, kept) if isinstance(kept, dict) else {}
+    for name in (under, "model", "model_state_dict"):
+        kept = kept.get(name, kept) if isinstance(kept, dict) else {}
     found = {k.removeprefix("module."): v for k, v in kept.items() if isinstance(k, str) and isinstance(v, Tensor)}
     if not found:
         raise BadInput(f"{path} holds no tensors by name.")
