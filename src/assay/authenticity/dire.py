@@ -147,7 +147,8 @@ def _shape(path: Path) -> Shape:
 
     with safe_open(path, "pt") as kept:
         told: dict[str, Any] = json.loads((kept.metadata() or {}).get("shape", "{}"))
-    return Shape(**{k: tuple(v) if isinstance(v, list) else v for k, v in told.items()})
+    named: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
+    return Shape(**named)
 
 
 def _of_diffusers(folder: Path) -> tuple[Noise, int]:

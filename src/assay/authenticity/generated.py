@@ -80,11 +80,12 @@ def _crops(net: Generated, pixels: Tensor) -> tuple[Tensor, Tensor]:
     rows, columns = photo.grid(*pixels.shape[1:], side=SIDE, most=CROPS * SIDE**2)
     crops = photo.patches(pixels, side=SIDE, most=CROPS * SIDE**2)
     places, good = [], []
-    for part in crops.split(BATCH):
+    for part in torch.split(crops, BATCH):
         x = photo.steps(part)
         good.append((x[..., 1:] - x[..., :-1]).abs().mean((1, 2, 3)) > DULL)
         places.append(net(x.expand(-1, 3, -1, -1) / 255).places)
-    return torch.cat(places).unflatten(0, (rows, columns)), torch.cat(good).view(rows, columns)
+    laid = torch.cat(places)
+    return laid.view(rows, columns, *laid.shape[1:]), torch.cat(good).view(rows, columns)
 
 
 def _middle(logits: Tensor) -> float:

@@ -111,7 +111,7 @@ def _judged(net: NPR, pixels: Tensor) -> float:
     side = min(CROP, *pixels.shape[1:])
     crops = photo.patches(pixels, side=side, most=MOST)
     x = photo.steps(crops).expand(-1, 3, -1, -1) / 255
-    return float(torch.cat([mean_over_cells(net, standardised(part)) for part in x.split(4)]).mean())
+    return float(torch.cat([mean_over_cells(net, standardised(part)) for part in torch.split(x, 4)]).mean())
 
 
 @cache

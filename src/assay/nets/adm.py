@@ -42,8 +42,8 @@ class Residual(nn.Module):
         self.in_layers = nn.Sequential(nn.GroupNorm(groups, inside), nn.SiLU(), nn.Conv2d(inside, outside, 3, padding=1))
         self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(told, 2 * outside))
         last = nn.Conv2d(outside, outside, 3, padding=1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        for p in last.parameters():
+            nn.init.zeros_(p)
         self.out_layers = nn.Sequential(nn.GroupNorm(groups, outside), nn.SiLU(), nn.Identity(), last)
         self.skip_connection = nn.Identity() if inside == outside else nn.Conv2d(inside, outside, 1)
 
@@ -65,8 +65,8 @@ class Attention(nn.Module):
         self.heads = channels // head
         self.norm, self.qkv = nn.GroupNorm(groups, channels), nn.Conv1d(channels, 3 * channels, 1)
         self.proj_out = nn.Conv1d(channels, channels, 1)
-        nn.init.zeros_(self.proj_out.weight)
-        nn.init.zeros_(self.proj_out.bias)
+        for p in self.proj_out.parameters():
+            nn.init.zeros_(p)
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.flatten(2)

@@ -46,8 +46,8 @@ class Block(nn.Module):
         y = silu(self._bn0(self._expand_conv(x))) if self.expands else x
         y = silu(self._bn1(self._depthwise_conv(y)))
         y = self._se_expand(silu(self._se_reduce(adaptive_avg_pool2d(y, 1)))).sigmoid() * y
-        y = self._bn2(self._project_conv(y))
-        return x + y if self.adds else y
+        out: Tensor = self._bn2(self._project_conv(y))
+        return x + out if self.adds else out
 
 
 class Body(nn.Module):

@@ -24,6 +24,7 @@ class SVDResidualLinear(nn.Module):
     """
 
     weight_main: Tensor
+    bias: Tensor | None
     U_0: Tensor
     V_0: Tensor
     strength: Tensor

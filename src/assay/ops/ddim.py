@@ -55,4 +55,5 @@ def _moved(x: Tensor, noise: Noise, at: int, here: float, there: float, clip: bo
     if clip:
         first = first.clamp(-1, 1)
     seen = (x - here**0.5 * first) / (1 - here) ** 0.5
-    return there**0.5 * first + (1 - there) ** 0.5 * seen
+    stepped: Tensor = there**0.5 * first + (1 - there) ** 0.5 * seen
+    return stepped
