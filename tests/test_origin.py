@@ -99,6 +99,11 @@ def test_the_kind_of_file_follows_its_tables() -> None:
     rough.data["nearest_quality"] = 75
     assert fusion.kind("JPEG", [rough]) == "strong JPEG"
     assert fusion.kind("JPEG", []) == "JPEG"
+    rough.data["nearest_quality"] = 20
+    assert fusion.kind("JPEG", [rough]) == fusion.ROUGH
+    silent = verdict.origin([result("a", 1.0), result("b", 1.0), rough], file_format="JPEG")
+    assert (silent.label, silent.weighed) == ("inconclusive", ())
+    assert "quality 70" in silent.unavailable[0]
     assert fusion.kind("PNG", []) == "lossless"
     assert fusion.kind("WEBP", []) == "other"
 
