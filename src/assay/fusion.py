@@ -16,7 +16,7 @@ import numpy as np
 
 from assay import weights
 from assay.ops.calibration import Curve, p_values
-from assay.types import Origin, Result, Weighing
+from assay.types import MissingWeights, Origin, Result, Weighing
 
 QUESTIONS: tuple[Origin, ...] = ("edited", "generated")
 FINE = 88  # the quality of a JPEG file from which it keeps most traces; the nearest that libjpeg has
@@ -66,6 +66,9 @@ def _weighing(question: Origin, table: dict[str, Any], found: Mapping[str, float
 
 @cache
 def fitted() -> dict[str, dict[str, Any]]:
-    """The parameters, by question; empty where the file is not there."""
+    """The parameters, by question.  Raises MissingWeights where the package came without them."""
     path = weights.HERE / "origin.json"
-    return json.loads(path.read_text("utf-8"))["questions"] if path.is_file() else {}
+    if not path.is_file():
+        raise MissingWeights("origin.json is not on this machine. It should have come with the package; recipes/origin.py makes it.")
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))["questions"]
+    return found
