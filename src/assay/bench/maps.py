@@ -11,6 +11,7 @@ from PIL import Image
 
 from assay.bench.localisation import Fit, fit
 from assay.bench.resample import Floats
+from assay.bench.rows import read
 from assay.types import BadInput
 
 SUFFIXES = (".npy", ".png", ".tif", ".tiff", ".webp", ".bmp")
@@ -27,10 +28,16 @@ class Pair(NamedTuple):
 
 
 def read_pairs(maps: Path, masks: Path, *, threshold: float) -> list[Pair]:
-    """Every map of a folder with its mask; one without a mask belongs to an authentic picture.  Raises BadInput."""
+    """Every map of a folder with its mask; one without a mask belongs to an authentic picture.
+
+    masks: a folder, or a CSV of file (as below maps, whatever the suffix), mask (its path; "" for an authentic picture) and perhaps kind.
+    Raises BadInput.
+    """
     files = sorted(p for p in maps.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not files:
         raise BadInput(f"{maps} holds no maps ({', '.join(SUFFIXES)}).")
+    if masks.is_file():
+        return _listed(maps, files, masks, threshold)
     known = {p.relative_to(masks).with_suffix("").as_posix(): p for p in sorted(masks.rglob("*")) if p.suffix.lower() in SUFFIXES}
     if not known:
         raise BadInput(f"{masks} holds no masks ({', '.join(SUFFIXES)}).")
@@ -42,6 +49,24 @@ def read_pairs(maps: Path, masks: Path, *, threshold: float) -> list[Pair]:
         p = values(path)
         t = np.zeros(p.shape, bool) if mask is None else values(mask) >= 0.5
         out.append(Pair(name.as_posix(), name.parent.name, fit(sized(p, t.shape), t, threshold=threshold)))
+    return out
+
+
+def _listed(maps: Path, files: list[Path], table: Path, threshold: float) -> list[Pair]:
+    """Maps with the masks that a table names."""
+    rows = read(table, ["file", "mask"])
+    kinds = rows.get("kind", [""] * len(rows["file"]))
+    known = {Path(f).with_suffix("").as_posix(): (m, k) for f, m, k in zip(rows["file"], rows["mask"], kinds, strict=True)}
+    out = []
+    for path in files:
+        name = path.relative_to(maps)
+        stem = name.with_suffix("").as_posix()
+        if stem not in known:
+            raise BadInput(f"{table} does not name {name.as_posix()}, of which there is a map.")
+        mask, kind = known[stem]
+        p = values(path)
+        t = values(Path(mask)) >= 0.5 if mask else np.zeros(p.shape, bool)
+        out.append(Pair(name.as_posix(), kind, fit(sized(p, t.shape), t, threshold=threshold)))
     return out
 
 
