@@ -16,7 +16,7 @@ from assay.types import BadInput, CannotAssess
 
 OVERLAPS = (0.5, 0.75, 0.9)
 BEST = (2, 5)  # stretches of a video that AR looks at
-STEPS = np.arange(0.5, 0.96, 0.05)
+STEPS = np.arange(50, 100, 5) / 100
 Stretch = tuple[float, float]  # start, end
 
 

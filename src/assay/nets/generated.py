@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from torch.nn.functional import pad, relu
+from torch.nn.functional import adaptive_avg_pool2d, pad, relu
 
 from assay import weights
 from assay.types import BadInput, Weights
@@ -81,6 +81,13 @@ class Generated(nn.Module):
     def forward(self, x: Tensor) -> Seen:
         places = self.head(self.seen(x))[:, 0]
         return Seen(places.mean((1, 2)), places)
+
+
+def statistics(net: Generated, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What the body sees, whatever the last layer makes of it: mean and deviation over places, N×128, and means of 3×3 tiles, N×9×64."""
+    seen = net.seen(x)
+    whole = torch.cat([seen.mean((2, 3)), seen.flatten(2).std(2)], dim=1)
+    return whole, adaptive_avg_pool2d(seen, 3).flatten(2).transpose(1, 2)
 
 
 @cache
