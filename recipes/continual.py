@@ -4,9 +4,9 @@
     python recipes/continual.py FEATURES.npz --out RUN [--plot docs/forgetting.png]
     assay bench forgetting RUN/stages.csv
 
-Each task is photographs against what one decoder family made of them, in the order of TASKS; each has photographs of its own. Features are
-`plain` of recipes/attribution_data.py: nothing was trained for them. `fine-tuning` goes on with one head; `replay` mixes in KEEP random rows
-of each class of each task before; `isolation` (SUR-LID, `assay.ops.replay`) chooses them sparsely and uniformly, gives each task its head,
+Each task is photographs against what one decoder family made of them, in the order of TASKS; each has photographs of its own. Features
+are `plain` of recipes/attribution_data.py: nothing was trained for them. `fine-tuning` goes on with one head; `replay` mixes in KEEP
+random rows of each class of each task before; `isolation` (SUR-LID, `assay.ops.replay`) chooses them sparsely and uniformly, gives each task its head,
 keeps classes of tasks apart, distils and aligns. `together`, all tasks at once, is what cannot be lost. AUC on test crops of other
 photographs; of several heads the mean logit counts. The mean over --seeds starts is written.
 """
@@ -161,11 +161,8 @@ def draw(rows: dict[str, list[float]], alone: dict[str, list[float]], path: Path
 
     figure_ = Figure(figsize=(8, 3.4), layout="constrained", dpi=120)
     FigureCanvasAgg(figure_)
-    for axis, (title, lines) in zip(
-        figure_.subplots(1, 2, sharey=True),
-        {"all tasks learned so far": rows, f"the first task alone: {TASKS[0]}": alone}.items(),
-        strict=True,
-    ):
+    panels = {"all tasks learned so far": rows, f"the first task alone: {TASKS[0]}": alone}
+    for axis, (title, lines) in zip(figure_.subplots(1, 2, sharey=True), panels.items(), strict=True):
         for name, values in lines.items():
             axis.plot(range(len(values)), values, marker="o", markersize=4, label=name)
         axis.set_xticks(range(len(TASKS)), [f"+ {t}" if i else t for i, t in enumerate(TASKS)], rotation=20)
