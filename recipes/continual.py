@@ -4,10 +4,10 @@
     python recipes/continual.py FEATURES.npz --out RUN [--plot docs/forgetting.png]
     assay bench forgetting RUN/stages.csv
 
-Each task is photographs against what one decoder family made of them, in the order of TASKS; each has photographs of its own. Features
-are `plain` of recipes/attribution_data.py: nothing was trained for them. `fine-tuning` goes on with one head; `replay` mixes in KEEP
-random rows of each class of each task before; `isolation` (SUR-LID, `assay.ops.replay`) chooses them sparsely and uniformly, gives each task its head,
-keeps classes of tasks apart, distils and aligns. `together`, all tasks at once, is what cannot be lost. AUC on test crops of other
+Each task is photographs against what one decoder family made of them, in the order of TASKS; each has photographs of its own. Features are
+`plain` of recipes/attribution_data.py: nothing was trained for them. `fine-tuning` goes on with one head; `replay` mixes in KEEP random
+rows of each class of each task before; `isolation` (SUR-LID, `assay.ops.replay`) chooses them sparsely and uniformly, gives each task its
+head, keeps classes of tasks apart, distils and aligns. `together`, all tasks at once, is what cannot be lost. AUC on test crops of other
 photographs; of several heads the mean logit counts. The mean over --seeds starts is written.
 """
 
