@@ -1,14 +1,16 @@
 """Open-world attribution of decoders: some are named in training, others only lie in the pile.
 
     python recipes/attribution_data.py BANK --out FEATURES.npz
-    python recipes/attribution.py FEATURES.npz --out RUN [--known photograph,deconv,linear,vae] [--rounds 300] [--seeds 3]
+    python recipes/attribution.py FEATURES.npz --out RUN [--known photograph,deconv,linear,vae] [--rounds 300]
     assay bench attribution RUN/said.csv
+    assay bench attribution RUN/unmet.csv
 
 Half of the crops of each known family carry its name; the other half, and all of the novel families, do not. Contrastive pseudo-learning
 (`assay.ops.openworld`) and the baseline see the same rows. Baseline: plain cross-entropy on the named rows, then k-means over all rows'
-embedding; a group takes the name that most of its named rows have, or a number. `said.csv` holds test crops, of other photographs: of known
-families, of novel ones that were in the pile, and of families that nobody has met. `mahalanobis_confidence` is the conformal p-value of the
-nearest known class in the embedding that cross-entropy learned: the reject of a method that can only say names or "unknown".
+embedding; a group takes the name that most of its named rows have, or a number. Both files hold test crops of other photographs: those of
+known families, and in `said.csv` of novel ones that were in the pile, in `unmet.csv` of families that nobody has met. `…_distance` says
+a name or "unknown", by the conformal p-value of the nearest known family: distances in the embedding against those of photographs kept
+aside (the validation part). What ships is `cpl_distance`.
 """
 
 from __future__ import annotations
@@ -21,12 +23,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import Tensor
 from torch.nn.functional import cross_entropy, softmax
 
+from assay.nets.attribution import KNOWN, Families, Net
 from assay.ops.openworld import contrastive_pseudo_loss, distances, gaussians, p_values
 
-KNOWN = ("photograph", "deconv", "linear", "vae")
 BATCH, RATE, DECAY = 128, 1e-3, 1e-4  # half of a batch is named
 REJECT = 0.05  # p-value under which every known class is refused
 
@@ -40,32 +43,22 @@ class Rows(NamedTuple):
     subject: NDArray[np.str_]
 
 
-class Net(nn.Module):
-    """Features in; an embedding, and logits of known classes and as many groups as there may be beside."""
-
-    def __init__(self, size: int, classes: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.Linear(size, 128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(128, 32), nn.BatchNorm1d(32))
-        self.head = nn.Linear(32, classes, bias=False)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        seen = self.body(x)
-        return seen, self.head(seen)
-
-
-def parts(file: Path, drawn: str) -> dict[str, Rows]:
-    """Train, validate and test, standardised by the training part.  drawn: "plain" crops, "drawn" ones or "both"."""
+def parts(file: Path, drawn: str) -> tuple[dict[str, Rows], Tensor, Tensor]:
+    """Train, validate and test, and the mean and scale by which they are standardised.  drawn: "plain" crops, "drawn" ones or "both"."""
     f = dict(np.load(file))
     wanted = {"plain": f["drawn"] == 0, "drawn": f["drawn"] == 1, "both": f["drawn"] >= 0}[drawn]
-    mean, scale = (getattr(f["net"][f["part"] == "train"], m)(0) for m in ("mean", "std"))
-    x, tiles = (f["net"] - mean) / (scale + 1e-6), f["tiles"].astype(np.float32)
+    both = np.concatenate([f["net"], f["plain"]], axis=1)
+    its = both[f["part"] == "train"]
+    mean, scale = its.mean(0), its.std(0) + 1e-6
+    tiles = f["tiles"].astype(np.float32)
     middle = tiles[f["part"] == "train"]
     tiles = (tiles - middle.mean((0, 1))) / (middle.std((0, 1)) + 1e-6)
     found = {}
     for part in ("train", "validate", "test"):
         at = wanted & (f["part"] == part)
-        found[part] = Rows(torch.from_numpy(x[at]), torch.from_numpy(tiles[at]), f["family"][at], f["subject"][at])
-    return found
+        x = torch.from_numpy((both[at] - mean) / scale)
+        found[part] = Rows(x, torch.from_numpy(tiles[at]), f["family"][at], f["subject"][at])
+    return found, torch.from_numpy(mean), torch.from_numpy(scale)
 
 
 def named(rows: Rows, known: tuple[str, ...]) -> Tensor:
@@ -79,7 +72,7 @@ def learned(rows: Rows, label: Tensor, classes: int, rounds: int, seed: int, *, 
     """`rounds` batches, half of them named rows; the loss of contrastive pseudo-learning, or cross-entropy on the named alone."""
     torch.manual_seed(seed)
     dice = torch.Generator().manual_seed(seed)
-    net = Net(rows.x.shape[1], classes)
+    net = Net(classes)
     wheel = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     kinds = [torch.nonzero(label >= 0)[:, 0], torch.nonzero(label < 0)[:, 0]]
     for _ in range(rounds):
@@ -115,42 +108,70 @@ def means(x: Tensor, count: int, seed: int, rounds: int = 50) -> Tensor:
     return best[1]
 
 
-def said(all_parts: dict[str, Rows], known: tuple[str, ...], rounds: int, seed: int) -> tuple[dict[str, list[Any]], dict[str, Any]]:
-    """What each method says of the test rows, and how sure it is."""
-    train, held, test = (all_parts[p] for p in ("train", "validate", "test"))
-    label = named(train, known)
-    classes = len(set(train.family))
-    words = [*known, *(f"group {k}" for k in range(classes - len(known)))]
-    told: dict[str, list[Any]] = {
-        "truth": list(test.family),
-        "known": [int(f in known) for f in test.family],
-        "subject": list(test.subject),
-    }
-    net = learned(train, label, classes, rounds, seed, open_world=True)
-    p = softmax(net(test.x)[1], 1)
-    told |= {"cpl": [words[k] for k in p.argmax(1)], "cpl_confidence": p[:, : len(known)].amax(1).tolist()}
-    plain = learned(train, label, len(known), rounds, seed, open_world=False)
-    seen, (there, logits) = plain(train.x)[0], plain(test.x)
+def families(net: Net, all_parts: dict[str, Rows], label: Tensor, known: tuple[str, ...], mean: Tensor, scale: Tensor) -> Families:
+    """Where named rows lie, and how far rows of other photographs lie from there."""
+    train, held = all_parts["train"], all_parts["validate"]
+    mine = label >= 0
+    where = gaussians(net(train.x)[0][mine], label[mine], len(known))
+    apart = distances(net(held.x)[0], where)
+    own = [apart[torch.from_numpy(held.family == k), i].sort(descending=True).values for i, k in enumerate(known)]
+    table = torch.full((max(map(len, own)), len(known)), -torch.inf)
+    for i, d in enumerate(own):
+        table[: len(d), i] = d
+    return Families(net, mean, scale, where, table)
+
+
+def rejecting(found: Families, x: Tensor, known: tuple[str, ...]) -> tuple[list[str], list[float]]:
+    """Names or "unknown" by distance, and the p-value of the nearest family."""
+    p = p_values(distances(found.net(x)[0], found.classes), found.held)
+    return [known[k] if best > REJECT else "unknown" for best, k in zip(*(v.tolist() for v in p.max(1)), strict=True)], p.amax(1).tolist()
+
+
+def grouped(
+    net: Net, train: Rows, label: Tensor, known: tuple[str, ...], classes: int, seed: int, x: Tensor
+) -> tuple[list[str], list[float]]:
+    """k-means in the net's places: a group takes the name of most of its named rows, or a number where they are under a fifth of it."""
+    seen, mine = net(train.x)[0], label >= 0
     middle = means(seen, classes, seed)
-    group, mine = torch.cdist(seen, middle).argmin(1), label >= 0
+    group = torch.cdist(seen, middle).argmin(1)
     names = []
     for k in range(classes):
         votes = torch.bincount(label[mine & (group == k)], minlength=len(known))
         names.append(known[int(votes.argmax())] if votes.sum() > 0.2 * (group == k).sum() else f"group {k}")
-    apart = torch.cdist(there, middle)
-    told |= {"kmeans": [names[k] for k in apart.argmin(1)], "kmeans_confidence": (-apart.amin(1)).tolist()}
-    told |= {"cross_entropy": [known[k] for k in logits.argmax(1)], "cross_entropy_confidence": softmax(logits, 1).amax(1).tolist()}
-    where = gaussians(seen[mine], label[mine], len(known))
-    there_held = distances(plain(held.x)[0], where)
-    own = [there_held[torch.from_numpy(held.family == k), i] for i, k in enumerate(known)]
-    table = torch.full((max(map(len, own)), len(known)), -torch.inf)
-    for i, d in enumerate(own):
-        table[: len(d), i] = d
-    d = distances(there, where)
-    best = p_values(d, table)
-    answer = [known[k] if best[i, k] > REJECT else "unknown" for i, k in enumerate(d.argmin(1).tolist())]
-    told |= {"mahalanobis": answer, "mahalanobis_confidence": best.amax(1).tolist()}
-    return told, {"net": plain, "where": where, "held": table}
+    apart = torch.cdist(net(x)[0], middle)
+    return [names[k] for k in apart.argmin(1)], (-apart.amin(1)).tolist()
+
+
+def said(
+    all_parts: dict[str, Rows], mean: Tensor, scale: Tensor, known: tuple[str, ...], rounds: int, seed: int
+) -> tuple[dict[str, list[Any]], Families]:
+    """What each method says of the test rows and how sure it is; and the families that would ship."""
+    train, test = all_parts["train"], all_parts["test"]
+    label, classes = named(train, known), len(set(train.family))
+    words = [*known, *(f"group {k}" for k in range(classes - len(known)))]
+    told: dict[str, list[Any]] = {"truth": list(test.family), "known": [int(f in known) for f in test.family]}
+    told |= {"subject": list(test.subject), "met": [int(f in set(train.family)) for f in test.family]}
+    net = learned(train, label, classes, rounds, seed, open_world=True)
+    plain = learned(train, label, len(known), rounds, seed, open_world=False)
+    p, q = (softmax(n(test.x)[1], 1) for n in (net, plain))
+    ships = families(net, all_parts, label, known, mean, scale)
+    answers = {
+        "cpl": ([words[k] for k in p.argmax(1)], p[:, : len(known)].amax(1).tolist()),
+        "cpl_distance": rejecting(ships, test.x, known),
+        "kmeans": grouped(plain, train, label, known, classes, seed, test.x),
+        "plain": ([known[k] for k in q.argmax(1)], q.amax(1).tolist()),
+        "plain_distance": rejecting(families(plain, all_parts, label, known, mean, scale), test.x, known),
+    }
+    for name, (names, sure) in answers.items():
+        told |= {name: names, f"{name}_confidence": sure}
+    return told, ships
+
+
+def export(found: Families, out: Path) -> None:
+    """The head and the places of families; half precision but for distances."""
+    tensors = {k: v.half() for k, v in found.net.state_dict().items()}
+    tensors |= {"mean": found.mean, "scale": found.scale, "means": found.classes.means, "precision": found.classes.precision}
+    save_file({k: v.contiguous() for k, v in (tensors | {"held": found.held}).items()}, out)
 
 
 def main() -> None:
@@ -159,20 +180,26 @@ def main() -> None:
     ask.add_argument("--out", type=Path, required=True)
     ask.add_argument("--known", default=",".join(KNOWN))
     ask.add_argument("--rounds", type=int, default=300)
-    ask.add_argument("--seeds", type=int, default=1, help="runs that differ by their start; the file of the last is kept too")
+    ask.add_argument("--seed", type=int, default=0)
     ask.add_argument("--crops", choices=("plain", "drawn", "both"), default="both")
     given = ask.parse_args()
     torch.set_num_threads(1)
     given.out.mkdir(parents=True, exist_ok=True)
-    known, every = tuple(given.known.split(",")), parts(given.features, given.crops)
-    for seed in range(given.seeds):
-        told, _ = said(every, known, given.rounds, seed)
-        with (given.out / ("said.csv" if seed == 0 else f"said-{seed}.csv")).open("w", newline="", encoding="utf-8") as file:
+    known = tuple(given.known.split(","))
+    told, ships = said(*parts(given.features, given.crops), known, given.rounds, given.seed)
+    for name, wanted in (("said.csv", 1), ("unmet.csv", 0)):
+        with (given.out / name).open("w", newline="", encoding="utf-8") as file:
             out = csv.writer(file)
-            out.writerow(told)
-            out.writerows(zip(*told.values(), strict=True))
-        right = np.array([a == b for a, b in zip(told["cpl"], told["truth"], strict=True)])[np.array(told["known"], bool)]
-        print(f"seed {seed}: {len(right)} test crops of known families, {right.mean():.3f} named right by cpl", flush=True)
+            out.writerow(k for k in told if k != "met")
+            rows = zip(*(v for k, v in told.items() if k != "met"), strict=True)
+            out.writerows(r for r, k, m in zip(rows, told["known"], told["met"], strict=True) if k or m == wanted)
+    export(ships, given.out / "attribution_assay.safetensors")
+    for name in ("cpl", "cpl_distance", "kmeans", "plain", "plain_distance"):
+        rows = [(a == b, k, m, a == "unknown") for a, b, k, m in zip(told[name], told["truth"], told["known"], told["met"], strict=True)]
+        shares = [f"{np.mean([r[0] for r in rows if r[1]]):.3f} of known named right"]
+        shares += [f"{np.mean([r[3] for r in rows if r[1]]):.3f} of known refused"]
+        shares += [f"{np.mean([r[3] for r in rows if not r[1] and r[2] == m]):.3f} of {w} refused" for m, w in ((1, "piled"), (0, "unmet"))]
+        print(f"{name}: {', '.join(shares)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -54,11 +54,11 @@ def slices(
         raise CannotAssess("There are no authentic pictures, so no threshold can be set; name one.")
     limit = float(np.quantile(s[~y], 1 - alarms, method="higher")) if threshold is None else threshold
     above = s > limit if threshold is None else s >= limit
-    s, y, g, above = _people(s, y, g, above, people)
+    s, y, g, often = _people(s, y, g, above, people)
     compared, silent = {}, {}
     for name, chosen in (("false alarms", ~y), ("found", y)):
         try:
-            compared[name] = fairness(above[chosen], g[chosen].tolist(), name=f"the share of {name}", least=least, times=times, seed=seed)
+            compared[name] = fairness(often[chosen], g[chosen].tolist(), name=f"the share of {name}", least=least, times=times, seed=seed)
         except CannotAssess as error:
             silent[name] = str(error)
     if not compared:

@@ -88,4 +88,4 @@ def average_precision(tables: Sequence[tuple[Floats, Floats]], least: float) -> 
 
 def recall(tables: Sequence[tuple[Floats, Floats]], least: float, best: int) -> float:
     """The share of true stretches that the `best` of each video find."""
-    return sum(sum(_hits(o[:best], least)) for _, o in tables) / sum(o.shape[1] for _, o in tables)
+    return float(sum(sum(_hits(o[:best], least)) for _, o in tables) / sum(o.shape[1] for _, o in tables))
