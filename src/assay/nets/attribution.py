@@ -21,7 +21,7 @@ from assay.types import Weights
 
 MODEL = Weights(
     file="attribution_assay.safetensors",
-    sha256="0000000000000000000000000000000000000000000000000000000000000000",
+    sha256="48e7ff67eb0ee247431295273c0c7dbf6c19cfbf41a33d56b329546a18fb6a46",
     license="Apache-2.0; trained on Kodak (free use), gb82 (CC0), free camera photographs and official portraits (MIT)",
     recipe="recipes/attribution.py",
 )
