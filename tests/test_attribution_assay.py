@@ -82,12 +82,12 @@ def features(path, families=("photograph", "deconv", "linear", "vae", "style", "
     rng = np.random.default_rng(0)
     rows = {k: [] for k in ("net", "tiles", "plain", "name", "family", "part", "subject", "drawn")}
     centres = rng.normal(0, 2, (len(families), SIZE))
-    for part, many in (("train", 24), ("validate", 12), ("test", 12)):
+    for part, many in (("train", 40), ("validate", 20), ("test", 12)):
         for k, name in enumerate(families):
-            for i in range(many if name != "new" or part == "test" else 0):
+            for i in range(2 * many if name != "new" or part == "test" else 0):
                 x = centres[k] + rng.normal(0, 1, SIZE)
                 tiles = x[:64] + rng.normal(0, 0.3, (9, 64))
-                values = (x[:128], tiles, x[128:], name, name, part, f"{part} {i}", i % 2)
+                values = (x[:128], tiles, x[128:], name, name, part, f"{part} {i // 2}", i % 2)
                 for key, value in zip(rows, values, strict=True):
                     rows[key].append(value)
     arrays = {k: np.array(v, np.float32) if k in ("net", "tiles", "plain") else np.array(v) for k, v in rows.items()}
@@ -98,7 +98,7 @@ def features(path, families=("photograph", "deconv", "linear", "vae", "style", "
 def test_the_recipe_names_the_known_and_refuses_the_novel(recipe, tmp_path):
     made = recipe("attribution")
     every, mean, scale = made.parts(features(tmp_path / "f.npz"), "both")
-    told, ships = made.said(every, mean, scale, KNOWN, rounds=60, seed=0)
+    told, ships = made.said(every, mean, scale, KNOWN, rounds=100, seed=0)
     known, met = np.array(told["known"], bool), np.array(told["met"], bool)
     right = np.array(told["cpl"]) == np.array(told["truth"])
     assert right[known].mean() > 0.9

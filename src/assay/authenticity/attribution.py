@@ -19,8 +19,8 @@ CROPS, BATCH = 16, 6  # at most or so; and at a time, so that memory stays small
 DULL = 0.25  # 8-bit steps: a crop whose neighbours differ less on average carries no trace to judge
 UNKNOWN = "unknown"
 CAVEAT = (
-    "It was taught three kinds of small decoders and photographs, and no generator that people use: it finds no name for those, or a wrong "
-    "one, and of decoders that it never met most pass for one that it knows (docs/attribution.md)."
+    "It was taught three kinds of small decoders and photographs, and no generator that people use: of pictures of those it says "
+    '"photograph" nearly always, and of decoders that it never met most pass for one that it knows (docs/attribution.md).'
 )
 
 
