@@ -86,8 +86,8 @@ def test_it_is_found_by_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("kept", [{}, {"qs_token": torch.zeros(1, 1, 128)}, [1, 2]])
 def test_other_files_are_refused(tmp_path: Path, kept: object) -> None:
     torch.save(kept, tmp_path / "model.pt")
-    with pytest.raises(BadInput, match="ViT-FIQA"):
-        load(str(tmp_path / "model.pt"))
+    with pytest.raises(BadInput, match=r"ViT-FIQA|no tensors|more than tensors"):
+        load(tmp_path / "model.pt")
     (tmp_path / "text.pt").write_text("no parameters")
-    with pytest.raises(BadInput, match="ViT-FIQA"):
-        load(str(tmp_path / "text.pt"))
+    with pytest.raises(BadInput, match=r"ViT-FIQA|no tensors|more than tensors"):
+        load(tmp_path / "text.pt")

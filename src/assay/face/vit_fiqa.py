@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from functools import cache
 from math import inf
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
 from assay.nets.vit_fiqa import Shape, ViTFIQA
 from assay.ops.align import chips
-from assay.types import BadInput, Face, MissingWeights, Scale, ScoreCard, Weights
+from assay.types import BadInput, Face, Scale, ScoreCard, Weights
+from assay.weights import others
 
 OFFICIAL = Weights(
     file="model.pt",
@@ -25,7 +24,7 @@ OFFICIAL = Weights(
     url="https://drive.google.com/drive/folders/1CZVZnZbnoNaxk_xHhIHU5yLRi7Iqa1jP",
 )
 HEAD = 64  # channels of one attention head, in both sizes that the authors trained
-NAMES = {"module.": "", "patch_embed.proj.": "patch_embed.", "qs_token": "quality_token", "head_qs.": "quality."}
+NAMES = {"patch_embed.proj.": "patch_embed.", "qs_token": "quality_token", "head_qs.": "quality."}
 
 
 @carded(
@@ -43,42 +42,26 @@ def vit_fiqa(image: Tensor, faces: Sequence[Face], *, file: str = "") -> Tensor:
     """ViT-FIQA: how well a face matcher will do on a face, by the transformer that the authors released for research.
 
     image: C×H×W, sRGB; float in [0, 1], or uint8. faces: five points each, for the 112×112 template.
-    file: model.pt of the authors' token model, small or base, or one trained with their code; "" looks in ASSAY_WEIGHTS.
+    file: model.pt of the authors' token model, small or base, or one trained with their code; "" looks in vit_fiqa in ASSAY_WEIGHTS.
     Returns N scores, the expected certainty ratio, not bounded; higher is better.
     Raises BadInput, MissingWeights; CannotAssess where a face cannot be aligned.
     """
     image = check.faces(image, faces, keep_uint8=True)
-    net = load(file or str(found())).to(image.device)
+    net = load(others.place(OFFICIAL, file, instead="vit-fiqa-assay", folder="vit_fiqa")).to(image.device)
     views = chips(image, faces, side=net.shape.side).float()
     quality: Tensor = net(views)[0] if len(views) else views.new_zeros(0)
     return quality
 
 
-def found() -> Path:
-    """The file in ASSAY_WEIGHTS. The authors publish no checksum: it is the shapes in it that `load` checks."""
-    folder = os.environ.get("ASSAY_WEIGHTS")
-    path = Path(folder or ".") / "vit_fiqa" / OFFICIAL.file
-    if not folder or not path.is_file():
-        raise MissingWeights(
-            f"ViT-FIQA's {OFFICIAL.file} is not on this machine. It can be had from {OFFICIAL.url} (licence: {OFFICIAL.license}). Put it "
-            "into a folder vit_fiqa, set ASSAY_WEIGHTS to the folder that holds that one, or give file=PATH. Offline, vit-fiqa-assay "
-            "answers the same question with what ships with assay."
-        )
-    return path
-
-
 @cache
-def load(file: str) -> ViTFIQA:
-    """The net with the parameters of a file; its depth and widths are read from them.  Raises BadInput, MissingWeights."""
-    if not Path(file).is_file():
-        raise MissingWeights(f"there is no file {file}; give the path of ViT-FIQA's {OFFICIAL.file}.")
+def load(path: Path) -> ViTFIQA:
+    """The net with the parameters of a file; its depth and widths are read from them.  Raises BadInput."""
+    kept = {renamed(k): v for k, v in others.tensors(path).items()}
     try:
-        kept = {renamed(k): v for k, v in torch.load(file, map_location="cpu", weights_only=True).items()}
         net = ViTFIQA(_shape(kept))
-        net.load_state_dict(kept)
-    except Exception as e:  # a broken or foreign pickle fails in many ways
-        raise BadInput(f"{file} does not hold the parameters of a ViT-FIQA that reads a quality token: {str(e).splitlines()[-1]}") from e
-    return net.eval().requires_grad_(False)
+    except (KeyError, IndexError, ValueError) as e:
+        raise BadInput(f"{path} does not hold the parameters of a ViT-FIQA that reads a quality token: {e!r}") from e
+    return others.filled(net, kept, path, "a ViT-FIQA that reads a quality token")
 
 
 def renamed(name: str) -> str:
