@@ -223,6 +223,41 @@ def fairness(file: str, value: str, group: str, draws: int, as_json: bool) -> No
     _tell(f"{value} by {group}", rows, as_json, told.says + few, gap=told.gap, gap_p=told.gap_p, left_out=told.left_out)
 
 
+@bench.command()
+@click.argument("file", type=FILE)
+@click.option("--score", "names", multiple=True, help="A column with a score, higher for fakes; all columns of numbers, if not given.")
+@click.option("--plot", type=click.Path(), help="Write AUC by processing to this file: svg, png, pdf (extra: plot).")
+@_shared
+def detection(file: str, names: tuple[str, ...], plot: str | None, draws: int, as_json: bool) -> None:
+    """AUC, AP, EER, TPR at 1 and 5 % FPR by generator and processing.
+
+    FILE is a CSV of pictures: fake (0 or 1), generator, one column a score, processing where pictures travelled in several ways, and
+    subject for intervals over photographs. An empty cell is a picture that was not answered.
+    """
+    from assay.bench.detection import WORST
+    from assay.bench.detection import detection as judge
+    from assay.bench.rows import numbers, read
+
+    table = read(file, ["fake", "generator", *names])
+    told = {}
+    for name in names or _scores(table, {"fake", "generator", "processing"}):
+        scores = numbers({name: [cell or "nan" for cell in table[name]]}, name)
+        told[name] = judge(scores, numbers(table, "fake"), table["generator"], processing=table.get("processing"),
+                           subjects=table.get("subject"), times=draws)  # fmt: skip
+    if plot:
+        from assay.bench.plot import draw
+
+        whole = {n: {r.processing or "nothing": r.figures["auc"].value for r in rows if r.generator != WORST} for n, rows in told.items()}
+        draw({n: (list(w), list(w.values())) for n, w in whole.items()}, plot, x="after", y="AUC (mean of generators)")
+    shown = [
+        {"score": n, "after": r.processing or "nothing", "generator": r.generator, "n": r.n, "answered": r.answered, **r.figures}
+        for n, rows in told.items()
+        for r in rows
+    ]
+    note = "Every generator is held against all authentic pictures that travelled alike. Mean and worst carry no interval."
+    _tell("Detection", shown, as_json, note)
+
+
 def _subjects(table: Table) -> list[list[str]] | None:
     columns = [table[n] for n in ("subject_a", "subject_b") if n in table]
     if len(columns) == 1:

@@ -227,7 +227,7 @@ def _item(item: Item, answers: Sequence[Result | Failure], options: _Options, x:
         item,
         errors=tuple(e for e in item.errors if e not in (*silent, *nobody)),
         quality=verdict.quality(found),
-        origin=verdict.origin([r for r in found if r.card.name != "faces"], tuple(e.says for e in silent)),
+        origin=verdict.origin([r for r in found if r.card.name != "faces"], tuple(e.says for e in silent), file_format=x.media.format),
     )
     return replace(item, description=tell(item, lambda result: _map(result, x, ref, options)))
 

@@ -253,14 +253,32 @@ class QualityVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighing:
+    """All calibrated evidence on one question, as one likelihood ratio.
+
+    llr: natural logarithm of p(evidence | so altered) / p(evidence | authentic), and its 95 % interval.
+    authentic, altered: how usual such a ratio is among either kind of picture (conformal p-values, 0 to 1).
+    parts: what each algorithm adds; they sum up to the ratio before its last calibration.
+    """
+
+    question: Origin  # "edited" or "generated"
+    llr: float
+    interval: tuple[float, float]
+    authentic: float
+    altered: float
+    parts: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class OriginVerdict:
-    """Where the picture came from. `probability`: that it is generated; None until a calibrated detector has spoken."""
+    """Where the picture came from. `probability`: that it is generated, at even odds before looking; None where nothing was weighed."""
 
     label: Origin
     evidence: tuple[Evidence, ...] = ()
     probability: float | None = None
     interval: tuple[float, float] | None = None
     unavailable: tuple[str, ...] = ()  # what could not be asked, and why
+    weighed: tuple[Weighing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,8 @@ def jpeg_grid(picture: Picture) -> Finding:
     picture: its pixels as stored are used, at full size. Every detection has a number of false alarms (NFA): how many
     as strong are expected in a picture without any grid; those below 1 count.
     data: origin [x, y] of the main grid or None; log10_nfa, votes and pixels for it; regions, each with x, y, width,
-    height, origin [x, y] (None where a grid is missing) and log10_nfa. map: H×W, 1 where an area has another grid or
-    none, 0 elsewhere; None when there is no such area.
+    height, origin [x, y] (None where a grid is missing) and log10_nfa; statistic: -log10 NFA of the clearest of these, else 0.
+    map: H×W, 1 where an area has another grid or none, 0 elsewhere; None when there is no such area.
     Raises CannotAssess for pictures below 64×64 and where no pixel votes (flat).
     """
     stored = picture.stored()
@@ -75,7 +75,10 @@ def jpeg_grid(picture: Picture) -> Finding:
     foreign = significant(votes, [g for g in range(GRIDS) if g != main], counts)
     clear = 2 * per_grid[best] > per_grid.sum()  # a fainter grid is not there to be missed
     missing = _missing(luma, votes, counts, best, _mask(votes.shape, foreign)) if main is not None and clear else []
-    data |= {"origin": None if main is None else _origin(main)}
+    data |= {
+        "origin": None if main is None else _origin(main),
+        "statistic": round(max((-nfa for _, nfa in foreign + missing), default=0), 2),
+    }
     data |= {"regions": [_facts(r, nfa, _origin(r.of)) for r, nfa in foreign] + [_facts(r, nfa, None) for r, nfa in missing]}
     evidence = (_main_grid(main, log_nfa), *_foreign(foreign, main), *_gaps(missing))
     if not foreign and not missing:

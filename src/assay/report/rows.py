@@ -9,7 +9,19 @@ from math import isinf, isnan
 from typing import Any
 
 from assay import __version__
-from assay.types import Evidence, FaceItem, Failure, Item, Media, OriginVerdict, QualityVerdict, Result, ScoreCard, Statement
+from assay.types import (
+    Evidence,
+    FaceItem,
+    Failure,
+    Item,
+    Media,
+    OriginVerdict,
+    QualityVerdict,
+    Result,
+    ScoreCard,
+    Statement,
+    Weighing,
+)
 
 SCHEMA = "assay/1"
 DIGITS = 6  # float32 carries seven; the last one depends on the order of a sum, so it is not written
@@ -168,4 +180,16 @@ def _origin(v: OriginVerdict) -> Row:
         "interval": _numbers(v.interval),
         "evidence": [_evidence(e) for e in v.evidence],
         "unavailable": list(v.unavailable),
+        "weighed": [_weighing(w) for w in v.weighed],
+    }
+
+
+def _weighing(w: Weighing) -> Row:
+    return {
+        "question": w.question,
+        "llr": _number(w.llr),
+        "interval": _numbers(w.interval),
+        "p_authentic": _number(w.authentic),
+        "p_altered": _number(w.altered),
+        "parts": [{"name": n, "llr": _number(v)} for n, v in w.parts],
     }

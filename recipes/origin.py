@@ -1,0 +1,218 @@
+"""Calibrates the evidence of origin: what every algorithm says of authentic, edited and generated pictures, and how to weigh it.
+
+    python recipes/origin.py measure DATA --part interval --out interval.jsonl
+    python recipes/origin.py measure DATA --part interval --generated BANK --out interval.jsonl       # adds reconstructions
+    python recipes/origin.py fit interval.jsonl --out src/assay/weights/origin.json
+    python recipes/origin.py measure DATA --part test --out test.jsonl                                 # for recipes/origin_report.py
+
+DATA holds pristine/* and camera/*; authentic and edited pictures are those of recipes/forgeries.py. BANK is what
+recipes/reconstructions.py makes: BANK/<decoder>/<name of a photograph>.png, and BANK/real the same crops as they were.
+Photographs of the part "interval" calibrate, those of the part "test" are reported on; no net was trained on either.
+A run goes on where it stopped: one line of JSON a picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from assay.catalog import index
+from assay.fusion import KINDS, QUESTIONS, kind
+from assay.io.decode import read
+from assay.ops.calibration import LEAST, Curve, fused, isotonic
+from assay.runner import assess
+from assay.types import CannotAssess, Picture, Result
+from forgeries import WAYS, Case, cases, part, photographs, saved
+
+SLOW = 100  # pictures a source in a fit of the generated question at most
+TIMES = 200  # draws of photographs, for the interval
+GRID = 25  # points of the last curve
+FEW = 100  # pictures of one kind of file at which its own curve weighs as much as that of all (auth: hierarchical shrinkage)
+Row = dict[str, Any]
+
+
+def cues() -> list[str]:
+    """The algorithms of the room that look at the pixels of one file."""
+    rows = {n: r for n, r in index().items() if r["at"].startswith("assay.authenticity.") and r["takes"] == ["file"]}
+    return [n for n in rows if n not in ("metadata", "manifest", "thumbnail", "error_level", "noise_residual")]
+
+
+def look(picture: Picture, names: Iterable[str], mask: np.ndarray[Any, Any] | None = None) -> Row:
+    """Statistics, alarms and seconds by algorithm, the areas under the curve of their maps where there is a mask, and the kind of file."""
+    told: Row = {"statistic": {}, "alarm": {}, "auc": {}, "seconds": {}}
+    results: list[Result] = []
+    for name in names:
+        start = time.process_time()
+        try:
+            r = assess(name, picture)
+        except CannotAssess:
+            continue
+        told["seconds"][name] = round(time.process_time() - start, 3)
+        results.append(r)
+        if isinstance(s := r.data.get("statistic"), int | float):
+            told["statistic"][name] = float(s)
+        told["alarm"][name] = any(e.points_to in ("edited", "generated") for e in r.evidence)
+        if mask is not None and mask.any() and r.map is not None and r.map.ndim == 2:
+            told["auc"][name] = pixel_auc(r.map, mask)
+    return told | {"file": kind(picture.media.format, results)}
+
+
+def pixel_auc(map_: torch.Tensor, mask: np.ndarray[Any, Any]) -> float:
+    """How well a map, brought to the size of the mask, tells the pixels of the mask from the others; ties by half."""
+    from scipy.stats import rankdata
+
+    drawn = torch.nn.functional.interpolate(map_[None, None].float(), mask.shape, mode="bilinear", align_corners=False)[0, 0].numpy()
+    ranks, n, m = rankdata(drawn[::2, ::2]), int(mask[::2, ::2].sum()), mask[::2, ::2].size
+    return float((ranks.reshape(drawn[::2, ::2].shape)[mask[::2, ::2]].sum() - n * (n + 1) / 2) / (n * (m - n))) if 0 < n < m else 0.5
+
+
+def one(job: tuple[Case, str, list[str]]) -> Row:
+    torch.set_num_threads(1)
+    case, way, names = job
+    data, mask = saved(case, way)
+    return {"name": case.name, "kind": case.kind, "history": case.history, "way": way} | look(read(data), names, mask)
+
+
+def jobs(args: argparse.Namespace, done: set[tuple[str, str, str]]) -> Iterator[tuple[Case, str, list[str]]]:
+    names = args.only or cues()
+    found = cases(photographs(args.data, args.part)[:: args.every], per_photo=args.forgeries)
+    for case in made(args.generated, args.part) if args.generated else found:
+        for way in args.ways:
+            if (case.name, case.kind, way) not in done:
+                yield case, way, names
+
+
+def made(bank: Path, which: str) -> Iterator[Case]:
+    """Reconstructions, whose kind is "generated" and the decoder, and the same crops untouched, whose kind is ""."""
+    for folder in sorted(p for p in bank.iterdir() if p.is_dir()):
+        for path in sorted(p for p in folder.glob("*.png") if part(p.stem) == which)[:SLOW]:
+            with Image.open(path) as im:
+                x = np.array(im.convert("RGB"))
+            label = "" if folder.name == "real" else f"generated: {folder.name}"
+            yield Case(f"crop of {path.stem}", label, None, x, np.zeros(x.shape[:2], bool))
+
+
+def measure(args: argparse.Namespace) -> None:
+    rows = lines(args.out) if args.out.is_file() else []
+    done = {(r["name"], r["kind"], r["way"]) for r in rows}
+    start, count = time.time(), 0
+    with args.out.open("a", encoding="utf-8") as out, ProcessPoolExecutor(args.workers) as pool:
+        for row in pool.map(one, jobs(args, done), chunksize=2):
+            out.write(json.dumps(row) + "\n")
+            out.flush()
+            count += 1
+            if count % 20 == 0:
+                print(f"{count} pictures, {(time.time() - start) / 60:.1f} minutes", file=sys.stderr, flush=True)
+
+
+def lines(path: Path) -> list[Row]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def asked(rows: list[Row], question: str) -> list[Row]:
+    """The pictures of one question: authentic ones, and those so altered. Of crops of reconstructions their own originals."""
+    crops = question == "generated"
+    return [r for r in rows if r["name"].startswith("crop of ") == crops]
+
+
+def fit_question(rows: list[Row], named: list[str]) -> Row:
+    """Curves by algorithm and kind of file, weights, the last curve with its interval, and the ratios of all pictures."""
+    altered = np.array([bool(r["kind"]) for r in rows], dtype=float)
+    curves = {n: found for n in named if (found := _curves(rows, altered, n))}
+    llrs = np.array([[curves[n][r["file"]](r["statistic"][n]) if n in r["statistic"] else np.nan for n in curves] for r in rows])
+    bias, shares = fused(llrs, altered)
+    raw = bias + np.nan_to_num(llrs) @ shares
+    grid, last = _last(raw, altered, np.array([r["name"] for r in rows]))
+    return {
+        "curves": {n: {k: {"scores": _short(c.scores), "llrs": _short(c.llrs)} for k, c in of.items()} for n, of in curves.items()},
+        "bias": round(bias, 4),
+        "weights": dict(zip(curves, _short(shares), strict=True)),
+        "final": {"scores": _short(grid)} | {k: _short(v) for k, v in last.items()},
+        "authentic": sorted(_short(raw[altered == 0])),
+        "altered": sorted(_short(raw[altered == 1])),
+    }
+
+
+def _curves(rows: list[Row], altered: np.ndarray[Any, Any], name: str) -> dict[str, Curve]:
+    """For every kind of file; drawn to the curve of all where pictures are few."""
+    has = np.array([name in r["statistic"] for r in rows])
+    x = np.array([r["statistic"].get(name, 0.0) for r in rows])
+    if min(altered[has].sum(), (1 - altered[has]).sum()) < LEAST:
+        return {}
+    pooled = isotonic(x[has], altered[has])
+    out = {}
+    for k in KINDS:
+        mine = has & np.array([r["file"] == k for r in rows])
+        try:
+            own = isotonic(x[mine], altered[mine])
+        except CannotAssess:
+            out[k] = pooled
+            continue
+        share = mine.sum() / (mine.sum() + FEW)
+        at = sorted({*own.scores, *pooled.scores})
+        out[k] = Curve(tuple(at), tuple(share * own(v) + (1 - share) * pooled(v) for v in at))
+    return out
+
+
+def _last(raw: np.ndarray[Any, Any], altered: np.ndarray[Any, Any], names: np.ndarray[Any, Any]) -> tuple[Any, dict[str, Any]]:
+    """The fused ratio calibrated as a whole, with its interval over draws of photographs."""
+    grid = np.unique(np.quantile(raw, np.linspace(0, 1, GRID)))
+    sources, rng = np.unique(names), np.random.default_rng(0)
+    rows_of = {s: np.flatnonzero(names == s) for s in sources}
+    drawn = []
+    for _ in range(TIMES):
+        at = np.concatenate([rows_of[s] for s in rng.choice(sources, len(sources))])
+        curve = isotonic(raw[at], altered[at])
+        drawn.append([curve(v) for v in grid])
+    curve = isotonic(raw, altered)
+    middle = np.array([curve(v) for v in grid])
+    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+    return grid, {"llrs": middle, "low": np.minimum(low, middle), "high": np.maximum(high, middle)}
+
+
+def _short(values: Iterable[float]) -> list[float]:
+    return [float(f"{v:.5g}") for v in values]
+
+
+def fit(args: argparse.Namespace) -> None:
+    rows = [r for path in args.rows for r in lines(path)]
+    questions = {}
+    for q in QUESTIONS:
+        mine = asked(rows, q)
+        if min(sum(bool(r["kind"]) for r in mine), sum(not r["kind"] for r in mine)) >= LEAST:
+            questions[q] = fit_question(mine, sorted({n for r in mine for n in r["statistic"]}))
+            print(q, len(mine), "pictures;", ", ".join(f"{n} {w:.2f}" for n, w in questions[q]["weights"].items()))
+    told = {"made_by": "recipes/origin.py", "pictures": len(rows), "photographs": len({r["name"] for r in rows}), "questions": questions}
+    args.out.write_text(json.dumps(told, separators=(",", ":")) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    steps = cli.add_subparsers(required=True)
+    first = steps.add_parser("measure")
+    first.add_argument("data", type=Path)
+    first.add_argument("--part", choices=["train", "interval", "test"], default="interval")
+    first.add_argument("--generated", type=Path, help="a bank of reconstructions instead of forgeries")
+    first.add_argument("--ways", nargs="+", choices=WAYS, default=["raw", "q90", "q75", "resized"])
+    first.add_argument("--forgeries", type=int, default=2, help="of every photograph")
+    first.add_argument("--every", type=int, default=1, help="only every so manyth photograph")
+    first.add_argument("--only", nargs="+", help="these algorithms alone")
+    first.add_argument("--workers", type=int, default=2)
+    first.add_argument("--out", type=Path, required=True)
+    first.set_defaults(do=measure)
+    second = steps.add_parser("fit")
+    second.add_argument("rows", type=Path, nargs="+")
+    second.add_argument("--out", type=Path, required=True)
+    second.set_defaults(do=fit)
+    args = cli.parse_args()
+    args.do(args)

@@ -1,0 +1,63 @@
+"""Weighs the evidence of many algorithms on one question: was the picture edited, was it generated?
+
+Every algorithm that puts a "statistic" into its data is read through its own curve (ops/calibration), for files like this one; what
+they say is added with weights that correlated ones share, and calibrated once more as a whole. All curves, weights and the ratios of
+the pictures they were fitted on stand in weights/origin.json, which recipes/origin.py makes. What is missing adds nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from assay import weights
+from assay.ops.calibration import Curve, p_values
+from assay.types import Origin, Result, Weighing
+
+QUESTIONS: tuple[Origin, ...] = ("edited", "generated")
+FINE = 88  # the quality of a JPEG file from which it keeps most traces; the nearest that libjpeg has
+KINDS = ("lossless", "JPEG", "strong JPEG", "other")  # of files: their traces differ
+LOSSLESS = ("PNG", "TIFF", "BMP", "PPM", "array", "GIF")
+
+
+def kind(file_format: str, results: Sequence[Result]) -> str:
+    """Which of KINDS a file is: by its format, and the quality that its quantisation tables are nearest to."""
+    if file_format in ("JPEG", "MPO"):
+        found = next((r.data.get("nearest_quality") for r in results if r.card.name == "quantisation"), None)
+        return "strong JPEG" if isinstance(found, int | float) and found < FINE else "JPEG"
+    return "lossless" if file_format in LOSSLESS else "other"
+
+
+def weigh(results: Sequence[Result], file_format: str) -> tuple[Weighing, ...]:
+    """One weighing for each question on which at least one calibrated algorithm has spoken."""
+    table = fitted()
+    found = {r.card.name: float(s) for r in results if isinstance(s := r.data.get("statistic"), int | float)}
+    weighed = (_weighing(q, table[q], found, kind(file_format, results)) for q in QUESTIONS if q in table)
+    return tuple(w for w in weighed if w is not None)
+
+
+def calibrated() -> frozenset[str]:
+    """The algorithms that are weighed; a hint of theirs must not count a second time."""
+    return frozenset(name for q in fitted().values() for name in q["curves"])
+
+
+def _weighing(question: Origin, table: dict[str, Any], found: dict[str, float], of: str) -> Weighing | None:
+    parts = {n: table["weights"][n] * Curve(**table["curves"][n][of])(found[n]) for n in table["curves"] if n in found}
+    if not parts:
+        return None
+    raw = table["bias"] + sum(parts.values())
+    llr, low, high = (float(np.interp(raw, table["final"]["scores"], table["final"][k])) for k in ("llrs", "low", "high"))
+    authentic, altered = p_values(raw, table["authentic"], table["altered"])
+    telling = sorted(((n, v) for n, v in parts.items() if v), key=lambda part: -abs(part[1]))
+    return Weighing(question, llr, (low, high), authentic, altered, tuple(telling))
+
+
+@cache
+def fitted() -> dict[str, dict[str, Any]]:
+    """The parameters, by question; empty where the file is not there."""
+    path = weights.HERE / "origin.json"
+    return json.loads(path.read_text("utf-8"))["questions"] if path.is_file() else {}
