@@ -258,6 +258,43 @@ def detection(file: str, names: tuple[str, ...], plot: str | None, draws: int, a
     _tell("Detection", shown, as_json, note)
 
 
+@bench.command()
+@click.argument("maps", type=FOLDER)
+@click.argument("masks", type=FOLDER)
+@click.option("--threshold", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="From which a pixel is marked.")
+@click.option("--scores", type=FILE, help="A CSV of file (as in MAPS) and score, higher for changed pictures; for AUC over pictures.")
+@_shared
+def localisation(maps: Path, masks: Path, threshold: float, scores: str | None, draws: int, as_json: bool) -> None:
+    """Pixel F1, IoU and AUC of maps of what was changed, and the area marked in authentic pictures.
+
+    Both are folders, with one folder a kind of change or none. Maps are grey pictures, white is changed, or .npy in 0 to 1; a mask has
+    the name of its map, whatever the ending, and is white where the picture was changed. A map without a mask is of an authentic
+    picture. Maps of another size are brought to that of the mask.
+    """
+    from assay.bench.localisation import best_common
+    from assay.bench.localisation import localisation as judge
+    from assay.bench.maps import read_pairs
+    from assay.bench.rows import numbers, read
+
+    pairs = read_pairs(maps, masks, threshold=threshold)
+    given = None
+    if scores is not None:
+        table = read(scores, ["file", "score"])
+        given = dict(zip(table["file"], numbers(table, "score").tolist(), strict=True))
+        if missing := [p.name for p in pairs if p.name not in given]:
+            raise BadInput(f"{scores} has no score for {missing[0]}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}.")
+    clean = [p for p in pairs if p.fit.f1 is None]
+    kinds = dict.fromkeys(p.kind for p in pairs if p.fit.f1 is not None)
+    groups = {"all": pairs} | ({k: [p for p in pairs if p.kind == k and p.fit.f1 is not None] + clean for k in kinds} if len(kinds) > 1 else {})
+    rows: list[dict[str, Any]] = []
+    for name, mine in groups.items():
+        told = judge([p.fit for p in mine], score=None if given is None else [given[p.name] for p in mine], times=draws)
+        rows.append({"changed by": name, "pictures": sum(p.fit.f1 is not None for p in mine), **told})
+    note = f"F1 and IoU at {threshold:g}; f1_best: the best threshold of every picture; f1_common: one for all"
+    note += f" ({best_common([p.fit for p in pairs]):.2f})" if kinds else ""
+    _tell("Localisation", rows, as_json, f"{note}. false_area: over {len(clean)} authentic pictures.")
+
+
 def _subjects(table: Table) -> list[list[str]] | None:
     columns = [table[n] for n in ("subject_a", "subject_b") if n in table]
     if len(columns) == 1:
