@@ -28,7 +28,7 @@ from forgeries import photographs
 from splices_data import KINDS, twins
 
 SHARD = 40  # pictures in a file
-BATCH = 12
+BATCH = 8
 RATE = 2e-3
 CHANGED = 3.0  # weight of changed squares: at .5 the map then finds most of them
 EVERY = 150  # seconds between checkpoints
@@ -176,7 +176,7 @@ def train(folder: Path, minutes: float, out: Path) -> None:
             torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
             best.step()
             step += 1
-            running.append(float(cost))
+            running.append(float(cost.detach()))
             keep = min(KEEP, (step + 1) / (step + 20))
             for a, b in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
                 if a.is_floating_point():
