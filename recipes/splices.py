@@ -147,7 +147,7 @@ def train(folder: Path, minutes: float, out: Path) -> None:
     cache, held = Cache(folder, "train"), Cache(folder, "interval")
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    net = Splices()
+    net = Splices().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     sample = cache.rows(list(range(0, len(cache), max(1, len(cache) // 400))))["found"]
     net.centre.copy_(sample.mean((0, 2, 3)))
     net.scale.copy_(sample.std((0, 2, 3)) + 1e-3)

@@ -13,7 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
-from scipy.ndimage import affine_transform, binary_dilation, gaussian_filter, label, median_filter
+from scipy.ndimage import (
+    affine_transform,
+    binary_dilation,
+    binary_opening,
+    convolve,
+    gaussian_filter,
+    label,
+    median_filter,
+    uniform_filter,
+)
 
 from torch.nn.functional import avg_pool2d, interpolate
 
@@ -301,3 +310,38 @@ def twins(photos: list[Path], rng: Rng) -> list[tuple[Pixels, Pixels, Pixels, in
             found, full = found.transpose(0, 2, 1), [m.T for m in full]
         out.append((found.astype(np.float16), full[0].astype(np.float16), full[1].astype(np.float16), k))
     return out
+
+
+def ghosts(x: Pixels) -> Pixels:
+    """JPEG ghosts (Farid 2009, doi:10.1109/TIFS.2008.2012215), h×w of squares in 0..1: the quality at which an area stands out most."""
+    change = []
+    for quality in range(30, 96, 5):
+        again = decoded(encoded(x, "JPEG", quality=quality))
+        gap = ((x.astype(np.float32) - again) ** 2).mean(-1)
+        h, w = (n // CELL for n in gap.shape)
+        change.append(uniform_filter(gap[: h * CELL, : w * CELL].reshape(h, CELL, w, CELL).mean((1, 3)), 2))
+    d = np.stack(change)
+    d = (d - d.min(0)) / np.maximum(np.ptp(d, axis=0), 1e-6)
+    best, found = -1.0, np.zeros(d.shape[1:])
+    for level in d[3:]:  # from 45 on
+        low = level < 0.15
+        pieces, n = label(binary_opening(low))
+        sizes = np.bincount(pieces.ravel(), minlength=n + 1)[1:]
+        if n and sizes.max() >= 0.01 * low.size and not low.mean() > 0.5:
+            part = pieces == 1 + int(sizes.argmax())
+            rows, columns = np.nonzero(part)
+            score = float(level[~part].mean() - level[part].mean()) * part.sum() / (np.ptp(rows) + 1) / (np.ptp(columns) + 1)
+            if score > best:
+                best, found = score, 1 - level
+    return np.asarray(found)
+
+
+def graininess(x: Pixels) -> Pixels:
+    """Noise inconsistency (Immerkær 1996 in windows of 32, doi:10.1006/cviu.1996.0060), h×w of squares in 0..1: far from the median."""
+    y = x.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    k = np.abs(convolve(y, np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)))
+    h, w = (n // CELL for n in y.shape)
+    sigma = uniform_filter(k[: h * CELL, : w * CELL].reshape(h, CELL, w, CELL).mean((1, 3)), 4)
+    log = np.log(sigma + 0.1)
+    odd = np.abs(log - np.median(log))
+    return np.asarray(1 - np.exp(-odd / (3 * np.median(odd) + 1e-3)))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate, relu, scaled_dot_product_attention
+from torch.nn.functional import avg_pool2d, interpolate, relu, scaled_dot_product_attention
 
 from assay import weights
 from assay.ops.localtraces import TRACES
@@ -37,7 +37,7 @@ class Step(nn.Module):
 
     def __init__(self, width: int, reach: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding=reach, dilation=reach, padding_mode="replicate", bias=False)
+        self.conv = nn.Conv2d(width, width, 3, padding=reach, dilation=reach, bias=False)
         self.norm = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class Rest(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
-        tokens = adaptive_avg_pool2d(x, (min(TOKENS, -(-h // 2)), min(TOKENS, -(-w // 2))))
+        tokens = avg_pool2d(x, (max(2, -(-h // TOKENS)), max(2, -(-w // TOKENS))), ceil_mode=True)
         key, value = (t.reshape(n, HEADS, c // HEADS, -1).transpose(2, 3) for t in self.answer(tokens).chunk(2, 1))
         query = self.ask(x).reshape(n, HEADS, c // HEADS, h * w).transpose(2, 3)
         like = scaled_dot_product_attention(query, key, value).transpose(2, 3).reshape(n, c, h, w)

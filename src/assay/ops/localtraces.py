@@ -35,14 +35,15 @@ Y = (0.299, 0.587, 0.114)  # BT.601
 TRACES = 93
 
 
-def traces(stored: Tensor, steps: Sequence[int] | None = None) -> tuple[Tensor, int]:
+def traces(stored: Tensor, steps: Sequence[int] | None = None, *, least: int = 1) -> tuple[Tensor, int]:
     """The statistics of every square, TRACES×h×w, and the side of the squares in pixels (a multiple of 8).
 
     stored: C×H×W, uint8 or float in [0, 1], at least 64×64; only the first 3 channels count.  steps: 64 quantisation steps of
-    luma in natural order, where the file is a JPEG.  A rest of less than one square at the right and lower edge is not looked at.
+    luma in natural order, where the file is a JPEG.  least: squares have at least so many blocks along their sides.
+    A rest of less than one square at the right and lower edge is not looked at.
     """
     height, width = stored.shape[1:]
-    times = max(1, -int(-((height * width / MOST) ** 0.5) // CELL))
+    times = max(least, -int(-((height * width / MOST) ** 0.5) // CELL))
     side = CELL * times
     rgb = (stored[:3] if len(stored) >= 3 else stored[:1].expand(3, -1, -1))[:, : height // side * side, : width // side * side]
     table = torch.tensor(steps if steps is not None and all(steps) else scaled(LUMA, UNKNOWN), dtype=torch.float32)
