@@ -29,7 +29,7 @@ from splices_data import KINDS, twins
 
 SHARD = 40  # pictures in a file
 BATCH = 8
-RATE = 2e-3
+RATE = 3e-3
 CHANGED = 3.0  # weight of changed squares: at .5 the map then finds most of them
 EVERY = 150  # seconds between checkpoints
 KEEP = 0.998  # of the averaged weights, each step
@@ -168,7 +168,7 @@ def train(folder: Path, minutes: float, out: Path) -> None:
         cache.grow()
         for batch in cache.batches(rng):
             for group in best.param_groups:
-                group["lr"] = RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * min(1, spent / (60 * minutes)))) + 1e-5
+                group["lr"] = float(RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * min(1, spent / (60 * minutes)))) + 1e-5)
             batch = disturbed(net, batch, rng)
             cost = loss(net.train().judged(batch["z"]), batch)
             best.zero_grad()
@@ -187,7 +187,10 @@ def train(folder: Path, minutes: float, out: Path) -> None:
                 state = {"net": net.state_dict(), "mean": mean.state_dict(), "best": best.state_dict(), "spent": spent, "step": step}
                 torch.save(state, kept.with_suffix(".part"))
                 kept.with_suffix(".part").rename(kept)
-                print(f"{spent / 60:.1f} min, step {step}, {len(cache)} pictures, loss {np.mean(running[-200:]):.3f}; {told(mean, held)}", flush=True)
+                print(
+                    f"{spent / 60:.1f} min, step {step}, {len(cache)} pictures, loss {np.mean(running[-200:]):.3f}; {told(mean, held)}",
+                    flush=True,
+                )
             if spent >= 60 * minutes:
                 break
     write(mean, out, torch.tensor([float("inf")]))

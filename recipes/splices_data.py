@@ -23,7 +23,6 @@ from scipy.ndimage import (
     median_filter,
     uniform_filter,
 )
-
 from torch.nn.functional import avg_pool2d, interpolate
 
 from assay.ops import jpegfile

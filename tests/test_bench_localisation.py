@@ -129,7 +129,17 @@ def folders(tmp_path):
 def test_folders_by_kind(folders):
     done = CliRunner().invoke(
         main,
-        ["bench", "localisation", str(folders / "maps"), str(folders / "masks"), "--scores", str(folders / "scores.csv"), "--json", "--draws", "5"],
+        [
+            "bench",
+            "localisation",
+            str(folders / "maps"),
+            str(folders / "masks"),
+            "--scores",
+            str(folders / "scores.csv"),
+            "--json",
+            "--draws",
+            "5",
+        ],
     )
     assert done.exit_code == 0, done.output
     told = {r["changed by"]: r for r in json.loads(done.output)["rows"]}

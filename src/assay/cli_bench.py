@@ -285,7 +285,9 @@ def localisation(maps: Path, masks: Path, threshold: float, scores: str | None, 
             raise BadInput(f"{scores} has no score for {missing[0]}{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}.")
     clean = [p for p in pairs if p.fit.f1 is None]
     kinds = dict.fromkeys(p.kind for p in pairs if p.fit.f1 is not None)
-    groups = {"all": pairs} | ({k: [p for p in pairs if p.kind == k and p.fit.f1 is not None] + clean for k in kinds} if len(kinds) > 1 else {})
+    groups = {"all": pairs} | (
+        {k: [p for p in pairs if p.kind == k and p.fit.f1 is not None] + clean for k in kinds} if len(kinds) > 1 else {}
+    )
     rows: list[dict[str, Any]] = []
     for name, mine in groups.items():
         told = judge([p.fit for p in mine], score=None if given is None else [given[p.name] for p in mine], times=draws)

@@ -20,7 +20,7 @@ from assay.ops.dct import filters, grid_votes, luma8
 from assay.ops.jpegfile import ZIGZAG
 from assay.ops.jpegtables import LUMA, scaled
 from assay.ops.regions import GRIDS, tally
-from assay.ops.selfmatch import COPIES, copies
+from assay.ops.selfmatch import copies
 
 CELL = 8  # pixels: side of a square of JPEG
 EDGE = 4  # pixels that the filters reach beyond a square

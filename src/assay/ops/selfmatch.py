@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, conv2d, interpolate, pad
+from torch.nn.functional import conv2d, interpolate, pad
 
 LOOKED = 60_000  # pixels: larger pictures are compared with themselves in a copy of that size
 RADIUS = 8  # pixels of that copy: of the disc that is compared
