@@ -150,7 +150,7 @@ def warped(x: Pixels, rng: Rng, at: tuple[float, float], to: tuple[float, float]
     turn = np.array([[c, -s], [s, c]])
     start = np.array(at) - turn @ np.array(to)
     if scale == 1 and angle == 0:
-        dy, dx = (int(round(-v)) for v in start)
+        dy, dx = (round(float(-v)) for v in start)
         return np.roll(x, (dy, dx), (0, 1))
     order = int(rng.choice([1, 3]))
     planes = [affine_transform(p.astype(np.float32), turn, start, order=order, mode="reflect") for p in np.moveaxis(x, -1, 0)]

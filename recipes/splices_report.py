@@ -29,6 +29,7 @@ from assay.bench.localisation import Fit, best_common, fit, localisation
 from assay.bench.maps import sized
 from assay.nets.splices import Splices
 from assay.ops.localtraces import traces
+import forgeries as forgeries_module
 from forgeries import Case, cases, photographs, saved
 from splices_data import decoded, ghosts, graininess, seen, steps
 
@@ -37,7 +38,8 @@ OURS = ("raw", "q90", "q75", "resized")
 METHODS = ("splices", "splices × confidence", "JPEG ghosts", "noise level")
 QUANTILE = 0.995  # of untouched photographs that stay below the alarm
 DRAWS = 300
-SPARED = {"q75": 2, "resized": 2}  # of these one picture in so many is enough
+SIDE = 448  # pixels: our own photographs are cut to it at most
+SPARED = {"q90": 4, "q75": 4, "resized": 4}  # of these one picture of CASIA in so many
 
 
 class Look(NamedTuple):
@@ -66,15 +68,16 @@ def casia(data: Path) -> Iterator[Look]:
 
 
 def ours(data: Path, which: str) -> Iterator[Look]:
-    """Of every photograph itself; of the part "test" also two forgeries of every second one."""
+    """Of every photograph itself; of the part "test" two ways; of the part "test" also two forgeries of every fourth one, all ways."""
+    forgeries_module.LONGEST = SIDE
     for i, path in enumerate(photos := photographs(data, which)):
-        forgeries = 2 if which == "test" and i % 2 == 0 else 0
+        forgeries = 2 if which == "test" and i % 4 == 0 else 0
         for case in islice(cases([path, *photos], per_photo=forgeries, seed=i), 1 + forgeries):
-            for way in OURS:
+            for way in OURS if case.kind else OURS[i % 2 :: 2]:
                 yield Look(case.name, case.kind, way, *saved(case, way))
 
 
-def look(data: Path, folder: Path, what: str, files: Iterator[Look]) -> None:
+def look(folder: Path, what: str, files: Iterator[Look]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for n, f in enumerate(files):
         path = folder / f"{what}-{n:05d}.npz"
@@ -240,7 +243,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     if args.what == "look":
         for what in (args.only,) if args.only else ("casia", "interval", "test"):
-            look(args.data, args.seen, what, casia(args.data) if what == "casia" else ours(args.data, what))
+            look(args.seen, what, casia(args.data) if what == "casia" else ours(args.data, what))
     elif args.what == "limits":
         limits(args.seen, args.weights)
     else:

@@ -75,7 +75,7 @@ def splices(picture: Picture) -> Finding:
             "Bright areas do not go with the rest of the picture: pasted, copied or painted over. Of a copy both ends may be bright. "
             f"Confidence {float(sure.mean()):.2f} of 1 on average."
         ),
-        evidence=(_told(statistic, alarm, regions, float(sure.mean())),),
+        evidence=(_told(statistic, alarm, regions),),
         data=data,
     )
 
@@ -93,7 +93,7 @@ def steps(data: bytes) -> tuple[int, ...] | None:
 
 def areas(changed: NDArray[np.float32], sure: NDArray[np.float32], side: int) -> list[dict[str, object]]:
     """Connected squares that are marked, the weightiest first."""
-    pieces, count = label(changed >= MARKED, np.ones((3, 3)))
+    pieces = label(changed >= MARKED, np.ones((3, 3)))[0]
     found = []
     for of, (rows, columns) in enumerate(find_objects(pieces), 1):
         mine = pieces == of
@@ -115,7 +115,7 @@ def drawn(changed: Tensor, side: int, height: int, width: int) -> Tensor:
     return large[0, 0, : -(-height // reduce), : -(-width // reduce)].clone()
 
 
-def _told(statistic: float, alarm: float, regions: list[dict[str, object]], trust: float) -> Evidence:
+def _told(statistic: float, alarm: float, regions: list[dict[str, object]]) -> Evidence:
     if statistic < alarm or not regions:
         says = f"No area clearly fails to go with the rest of the picture (statistic {statistic:.2f}; the alarm is at {alarm:.2f})"
         return Evidence(f"{says}. That does not show that the picture is untouched.", caveat=CAVEAT)

@@ -18,7 +18,7 @@ from assay import weights
 from assay.ops.localtraces import TRACES
 from assay.types import Weights
 
-WIDTH, DEEP = 48, 96
+WIDTH, DEEP = 48, 80
 HEADS = 4
 TOKENS = 16  # the rest of the picture is met as at most 16×16 places
 TOP = 0.03  # share of the squares, the likeliest ones, that speak for the whole picture
@@ -74,7 +74,7 @@ class Splices(nn.Module):
         self.scale: Tensor
         self.first = nn.Conv2d(2 * TRACES, WIDTH, 1)
         self.picture = nn.Linear(2 * TRACES, WIDTH)
-        self.start = nn.Sequential(nn.BatchNorm2d(WIDTH), nn.ReLU(), Step(WIDTH))
+        self.start = nn.Sequential(nn.BatchNorm2d(WIDTH), nn.ReLU())
         self.down = nn.Sequential(nn.Conv2d(WIDTH, DEEP, 1), nn.ReLU(), Step(DEEP), Rest(DEEP), Step(DEEP, 2), Rest(DEEP), Step(DEEP))
         self.up = nn.Conv2d(DEEP, WIDTH, 1)
         self.end = Step(WIDTH)

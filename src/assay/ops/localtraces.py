@@ -80,16 +80,19 @@ def _parts(rgb: Tensor, times: int):  # type: ignore[no-untyped-def]
 
 
 def measured(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Averages over every 8×8 block of pictures with EDGE pixels around them, N×3×(8h+8)×(8w+8) in 0..255: N×P×h×w; and LOW coefficients."""
-    y = sum(x[:, i : i + 1] * Y[i] for i in range(3))
-    assert isinstance(y, Tensor)
+    """Averages over every 8×8 block, N×P×h×w, and LOW coefficients.  x: N×3×(8h+8)×(8w+8) in 0..255, with EDGE pixels around."""
+    y = _luma(x)
     cb, cr = 0.564 * (x[:, 2:] - y), 0.713 * (x[:, :1] - y)
     inner = (..., slice(EDGE, -EDGE), slice(EDGE, -EDGE))
-    found = [*_steps(y), *_grain(x, y), *_half(y)]
+    found = [*_steps(y), *_grain(x), *_half(y)]
     found += [p[inner] for p in (y, y.square(), cb, cr, cb.square(), cr.square(), (y > 253).float(), (y < 2).float())]
     planes = [avg_pool2d(p, CELL) for p in found]
     told, low = _blocks(y[inner])
     return torch.cat([*planes, *told], dim=1), low
+
+
+def _luma(x: Tensor) -> Tensor:
+    return x[:, :1] * Y[0] + x[:, 1:2] * Y[1] + x[:, 2:] * Y[2]
 
 
 def _steps(y: Tensor) -> list[Tensor]:
@@ -105,7 +108,7 @@ def _steps(y: Tensor) -> list[Tensor]:
     return [across, down, bend_x, bend_y, ((across < 0.5).float() + (down < 0.5).float()) / 2, *seam]
 
 
-def _grain(x: Tensor, y: Tensor) -> list[Tensor]:
+def _grain(x: Tensor) -> list[Tensor]:
     """What the 3×3 filter of Ker & Böhme leaves: sizes, neighbours' agreement, colours, and the rhythms of sensors and enlarging."""
     k = _bent(x)  # one pixel less on each side
     e = EDGE - 1
@@ -114,8 +117,7 @@ def _grain(x: Tensor, y: Tensor) -> list[Tensor]:
     def at(p: Tensor, dy: int, dx: int) -> Tensor:
         return p[:, :, e + dy : e + dy + h, e + dx : e + dx + w]
 
-    ky = sum(k[:, i : i + 1] * Y[i] for i in range(3))
-    assert isinstance(ky, Tensor)
+    ky = _luma(k)
     here = at(ky, 0, 0)
     square = here.square()
     r, g, b = (at(k[:, i : i + 1], 0, 0) for i in range(3))
@@ -201,7 +203,7 @@ def _fitting(ratio: Tensor) -> Tensor:
 
 
 def _grids(luma: Tensor, side: int) -> Tensor:
-    """Of the votes for 64 JPEG grids: shares of the picture's main one, of the strongest other nearby, and of none; whether main is (0, 0)."""
+    """Of the votes for 64 JPEG grids: shares of the main one, the strongest other nearby, and all; whether the main one is (0, 0)."""
     votes = grid_votes(luma).cpu().numpy()
     counts = tally(votes, kinds=GRIDS, cell=side).astype(np.float32) / side**2
     main = int(counts.sum((1, 2)).argmax())

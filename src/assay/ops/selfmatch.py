@@ -2,57 +2,54 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, interpolate, pad
+from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
 
-LOOKED = 60_000  # pixels: larger pictures are compared with themselves in a copy of that size
-RADIUS = 8  # pixels of that copy: of the disc that is compared
-APART = 24  # pixels: closer places are alike anyway
-STEP = 2  # pixels between the places that are looked at
-QUERY = 8  # pixels between those for which the likest other is sought
+LOOKED = 27_000  # pixels: pictures are compared with themselves in a copy of that size, reduced by a whole factor
+RADIUS = 7  # pixels of that copy: of the disc that is compared
+APART = 12  # closer places are alike anyway
+QUERY = 4  # between the places for which the likest other is sought
 CALM = 2.0  # grey levels: what varies less says nothing
 AGREE = 6.0  # pixels: moves that differ less are one move
+EVEN = 3.0  # pixels: a move this close to the mean of two opposite neighbours' turns or scales with them
 COPIES = 4
 
 
 @torch.no_grad()
 def copies(luma: Tensor, shape: torch.Size | tuple[int, int]) -> Tensor:
-    """For every place of a map of that shape, COPIES×h×w: distance to the likest other place, how many neighbours moved alike, contrast.
+    """For every place of a map of that shape, COPIES×h×w: distance to the likest other place, shares of neighbours that moved alike and evenly, contrast.
 
     luma: H×W uint8. Places are compared by the sizes of polar harmonics in a disc: they do not change when it is turned
     (after Cozzolino, Poggi & Verdoliva 2015, doi:10.1109/TIFS.2015.2455334).
     """
-    x = luma.float()[None, None]
-    shrink = min(1.0, (LOOKED / luma.numel()) ** 0.5)
-    if shrink < 1:
-        size = [max(3 * APART, round(n * shrink)) for n in luma.shape]
-        x = interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
+    by = max(1, math.ceil((luma.numel() / LOOKED) ** 0.5))
+    x = avg_pool2d(luma.float()[None, None], by)
     described, contrast = _described(x)
     h, w = described.shape[1:]
-    every = QUERY // STEP
-    rows, columns = torch.arange(every // 2, h, every), torch.arange(every // 2, w, every)
+    rows, columns = torch.arange(QUERY // 2, h, QUERY), torch.arange(QUERY // 2, w, QUERY)
     best, moved = _likest(described, rows, columns)
-    alike = _agreeing(moved)
     calm = contrast[rows][:, columns]
-    planes = torch.stack([(best + 1e-3).log(), *alike, (calm + 1).log()])
+    planes = torch.stack([(best + 1e-3).log(), _alike(moved), _even(moved), (calm + 1).log()])
     return interpolate(planes[None], tuple(shape), mode="bilinear", align_corners=False)[0]
 
 
 def _described(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Descriptors of unit contrast at every second pixel, D×h×w, and the contrast there in grey levels."""
+    """Descriptors of unit contrast at every pixel, D×h×w, and the contrast there in grey levels."""
     r = RADIUS
     bank = _harmonics()
     wide = pad(x, (r, r, r, r), mode="reflect")
-    found = conv2d(wide, bank.to(x), stride=STEP)[0]
+    found = conv2d(wide, bank.to(x))[0]
     real, imaginary = found[: len(found) // 2], found[len(found) // 2 :]
     size = (real.square() + imaginary.square()).sqrt()
     disc = _disc().to(x)
-    mean = conv2d(wide, disc, stride=STEP)[0, 0]
-    power = conv2d(wide.square(), disc, stride=STEP)[0, 0]
+    mean = conv2d(wide, disc)[0, 0]
+    power = conv2d(wide.square(), disc)[0, 0]
     spread = (power - mean.square()).clamp_min(0).sqrt()
     return size / (spread + CALM), spread
 
@@ -85,34 +82,39 @@ def _likest(described: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, T
     depth, h, w = described.shape
     base = described.reshape(depth, -1)
     base = torch.cat([base, base.square().sum(0, keepdim=True)])
-    apart = APART // STEP
     at_x = torch.arange(w)
     best, moved = [], []
     for r in rows.tolist():
         query = described[:, r, columns]
         gap = torch.cat([-2 * query, torch.ones(1, len(columns))]).T @ base  # without the query's own power, the same for all
-        near = gap.view(len(columns), h, w)[:, max(0, r - apart) : r + apart + 1]
-        close = (at_x - columns[:, None]).abs() <= apart
+        near = gap.view(len(columns), h, w)[:, max(0, r - APART) : r + APART + 1]
+        close = (at_x - columns[:, None]).abs() <= APART
         near.masked_fill_(close[:, None], float("inf"))
         where = torch.from_numpy(gap.numpy().argmin(1))  # five times as fast as torch's
         least = gap.gather(1, where[:, None])[:, 0]
         best.append((least + query.square().sum(0)).clamp_min(0))
-        moved.append(torch.stack([where // w - r, where % w - columns]) * STEP)
+        moved.append(torch.stack([where // w - r, where % w - columns]))
     return torch.stack(best), torch.stack(moved, dim=1).float()
 
 
-def _agreeing(moved: Tensor) -> list[Tensor]:
-    """The share of 8 and of 24 neighbours that moved almost as each place did."""
-    out = []
+def _around(moved: Tensor, reach: int) -> Callable[[int, int], Tensor]:
+    """The moves of the neighbours so far away."""
+    wide = pad(moved[None], (reach,) * 4, value=1e6)[0]
+    h, w = moved.shape[1:]
+    return lambda dy, dx: wide[:, (1 + dy) * reach : (1 + dy) * reach + h, (1 + dx) * reach : (1 + dx) * reach + w]
+
+
+def _alike(moved: Tensor) -> Tensor:
+    """The share of 8 neighbours that moved almost as each place did."""
+    at = _around(moved, 1)
+    others = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
+    return torch.stack([((at(*d) - moved).abs().amax(0) < AGREE).float() for d in others]).mean(0)
+
+
+def _even(moved: Tensor) -> Tensor:
+    """The share of 8 pairs of opposite neighbours between whose moves each place's lies: so it is in turned and scaled copies too."""
+    found = []
     for reach in (1, 2):
-        wide = pad(moved[None], (reach,) * 4, value=1e6)[0]
-        h, w = moved.shape[1:]
-        n = 2 * reach + 1
-        like = [
-            (wide[:, dy : dy + h, dx : dx + w] - moved).abs().amax(0) < AGREE * reach
-            for dy in range(n)
-            for dx in range(n)
-            if (dy, dx) != (reach, reach)
-        ]
-        out.append(torch.stack(like).float().mean(0))
-    return out
+        at = _around(moved, reach)
+        found += [(((at(dy, dx) + at(-dy, -dx)) / 2 - moved).abs().amax(0) < EVEN).float() for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1))]
+    return torch.stack(found).mean(0)
