@@ -6,9 +6,10 @@
     python recipes/origin.py measure DATA --part test --out test.jsonl                                 # for recipes/origin_report.py
 
 DATA holds pristine/* and camera/*; authentic and edited pictures are those of recipes/forgeries.py. BANK is what
-recipes/reconstructions.py makes: BANK/<decoder>/<name of a photograph>.png, and BANK/real the same crops as they were.
+recipes/reconstructions.py makes: crops of photographs, and the same crops through decoders.
 Photographs of the part "interval" calibrate, those of the part "test" are reported on; no net was trained on either.
-A run goes on where it stopped: one line of JSON a picture.
+A run goes on where it stopped: one line of JSON a picture. Algorithms may be measured apart (--only) into files of their own; `fit`
+and the report join what several files say of one picture.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from assay.catalog import index
 from assay.fusion import KINDS, QUESTIONS, kind
@@ -32,9 +32,9 @@ from assay.io.decode import read
 from assay.ops.calibration import LEAST, Curve, fused, isotonic
 from assay.runner import assess
 from assay.types import CannotAssess, Picture, Result
-from forgeries import WAYS, Case, cases, part, photographs, saved
+from forgeries import WAYS, Case, cases, photographs, saved
 
-SLOW = 100  # pictures a source in a fit of the generated question at most
+PHOTOGRAPHS, RECONSTRUCTIONS = 120, 20  # crops of a bank: as they were, and of each decoder
 TIMES = 200  # draws of photographs, for the interval
 GRID = 25  # points of the last curve
 FEW = 100  # pictures of one kind of file at which its own curve weighs as much as that of all (auth: hierarchical shrinkage)
@@ -84,7 +84,7 @@ def one(job: tuple[Case, str, list[str]]) -> Row:
 
 
 def jobs(args: argparse.Namespace, done: set[tuple[str, str, str]]) -> Iterator[tuple[Case, str, list[str]]]:
-    names = args.only or cues()
+    names = ["quantisation", *args.only] if args.only else cues()  # quantisation tells the kind of file
     found = cases(photographs(args.data, args.part)[:: args.every], per_photo=args.forgeries)
     for case in made(args.generated, args.part) if args.generated else found:
         for way in args.ways:
@@ -94,12 +94,12 @@ def jobs(args: argparse.Namespace, done: set[tuple[str, str, str]]) -> Iterator[
 
 def made(bank: Path, which: str) -> Iterator[Case]:
     """Reconstructions, whose kind is "generated" and the decoder, and the same crops untouched, whose kind is ""."""
-    for folder in sorted(p for p in bank.iterdir() if p.is_dir()):
-        for path in sorted(p for p in folder.glob("*.png") if part(p.stem) == which)[:SLOW]:
-            with Image.open(path) as im:
-                x = np.array(im.convert("RGB"))
-            label = "" if folder.name == "real" else f"generated: {folder.name}"
-            yield Case(f"crop of {path.stem}", label, None, x, np.zeros(x.shape[:2], bool))
+    folder = bank / {"interval": "validate"}.get(which, which)
+    for file in sorted(folder.glob("*.npy")):
+        label = "" if file.stem == "photograph" else f"generated: {file.stem}"
+        for i, x in enumerate(np.load(file, mmap_mode="r")[: PHOTOGRAPHS if not label else RECONSTRUCTIONS]):
+            pixels = np.ascontiguousarray(x.transpose(1, 2, 0))
+            yield Case(f"crop of {i}", label, None, pixels, np.zeros(pixels.shape[:2], bool))
 
 
 def measure(args: argparse.Namespace) -> None:
@@ -115,8 +115,15 @@ def measure(args: argparse.Namespace) -> None:
                 print(f"{count} pictures, {(time.time() - start) / 60:.1f} minutes", file=sys.stderr, flush=True)
 
 
-def lines(path: Path) -> list[Row]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+def lines(*paths: Path) -> list[Row]:
+    """The rows of all files; what several say of one picture is joined."""
+    found: dict[tuple[str, str, str], Row] = {}
+    for path in paths:
+        for row in map(json.loads, path.read_text("utf-8").splitlines()):
+            known = found.setdefault((row["name"], row["kind"], row["way"]), row)
+            for part_of in ("statistic", "alarm", "auc", "seconds"):
+                known[part_of] |= row[part_of]
+    return list(found.values())
 
 
 def asked(rows: list[Row], question: str) -> list[Row]:
@@ -185,7 +192,7 @@ def _short(values: Iterable[float]) -> list[float]:
 
 
 def fit(args: argparse.Namespace) -> None:
-    rows = [r for path in args.rows for r in lines(path)]
+    rows = lines(*args.rows)
     questions = {}
     for q in QUESTIONS:
         mine = asked(rows, q)

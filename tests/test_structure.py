@@ -37,6 +37,7 @@ BELOW = {  # each room, and all it may import
     "choose": ("types", "check", "nets", "ops", "runner"),
     "cli_faces": ("types", "choose", "io", "report"),
     "report": ("types", "catalog", "tasks", "io"),
+    "cli_verify": ("types", "report", "runner", "tasks"),
     "demo": ("types", "degrade"),
     "docs": ("catalog",),
     "gallery": ("types", "catalog", "demo", "report", "tasks", "io"),
@@ -45,6 +46,7 @@ BELOW = {  # each room, and all it may import
     "cli": (
         "cli_bench",
         "cli_faces",
+        "cli_verify",
         "demo",
         "description",
         "gallery",

@@ -8,7 +8,7 @@ the pictures they were fitted on stand in weights/origin.json, which recipes/ori
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -34,9 +34,14 @@ def kind(file_format: str, results: Sequence[Result]) -> str:
 
 def weigh(results: Sequence[Result], file_format: str) -> tuple[Weighing, ...]:
     """One weighing for each question on which at least one calibrated algorithm has spoken."""
-    table = fitted()
     found = {r.card.name: float(s) for r in results if isinstance(s := r.data.get("statistic"), int | float)}
-    weighed = (_weighing(q, table[q], found, kind(file_format, results)) for q in QUESTIONS if q in table)
+    return weigh_statistics(found, kind(file_format, results))
+
+
+def weigh_statistics(found: Mapping[str, float], of: str) -> tuple[Weighing, ...]:
+    """The same from statistics by algorithm and one of KINDS."""
+    table = fitted()
+    weighed = (_weighing(q, table[q], found, of) for q in QUESTIONS if q in table)
     return tuple(w for w in weighed if w is not None)
 
 
@@ -45,7 +50,7 @@ def calibrated() -> frozenset[str]:
     return frozenset(name for q in fitted().values() for name in q["curves"])
 
 
-def _weighing(question: Origin, table: dict[str, Any], found: dict[str, float], of: str) -> Weighing | None:
+def _weighing(question: Origin, table: dict[str, Any], found: Mapping[str, float], of: str) -> Weighing | None:
     parts = {n: table["weights"][n] * Curve(**table["curves"][n][of])(found[n]) for n in table["curves"] if n in found}
     if not parts:
         return None

@@ -55,7 +55,7 @@ def assess(
     """Run one algorithm on one picture and keep its card beside the answer.
 
     source, ref: a path, an array (H×W, H×W×C; uint8, uint16 or float in [0, 1]), a C×H×W tensor, or what `read` gave.
-    scene: other pictures of the same scene, of one size, for what takes ("image", "images").
+    scene: other pictures of the same scene (or camera), of one size, for what takes ("image", "images") or ("file", "images").
     Raises BadInput, CannotAssess or MissingWeights: here, unlike in `run`, one failure is the whole story.
     """
     chosen = task(algorithm)
@@ -96,7 +96,7 @@ def run(
 
     algorithms: names, "all-fr" and "all-nr" among them, functions or tasks; what they have in common is computed once.
     sources: paths, arrays or tensors, or (source, reference) pairs.
-    scene: pictures of the scene that all sources show, for what takes ("image", "images"); read once.
+    scene: pictures of the scene that all sources show, or of one camera, for what takes "images"; read once.
     maps: also compute the maps of the algorithms that draw one.
     verdicts: fuse the results into Item.quality and Item.origin.
     keep_pictures: leave the decoded picture on the Item, for reports.
@@ -140,12 +140,19 @@ def in_scene(wanted: Sequence[Task], scene: Iterable[Source] | None, **decoding:
     pictures = [_picture(s, **decoding) for s in scene]
     if len(pictures) < 2:
         raise BadInput(f"a scene needs at least two pictures; got {len(pictures)}.")
-    if len(sizes := {tuple(p.pixels.shape[1:]) for p in pictures}) > 1:
+    digest = hashlib.sha256("".join(sorted(p.sha256 for p in pictures)).encode()).hexdigest()
+    as_stored = {"file" in t.fn.card.takes for t in wanted if t.name in needing}
+    together = {stored: _together([p.stored() if stored else p.pixels for p in pictures]) for stored in as_stored}
+    return tuple(
+        replace(t, scene=together["file" in t.fn.card.takes], scene_sha256=digest) if t.name in needing else t for t in wanted
+    )
+
+
+def _together(pixels: list[Tensor]) -> Tensor:
+    if len(sizes := {tuple(p.shape[1:]) for p in pixels}) > 1:
         shown = ", ".join(f"{w}×{h}" for h, w in sorted(sizes))
         raise BadInput(f"the pictures of a scene must have one size; got {shown} (width×height). Resize them first.")
-    together = torch.stack(_alike([p.pixels for p in pictures]))
-    digest = hashlib.sha256("".join(sorted(p.sha256 for p in pictures)).encode()).hexdigest()
-    return tuple(replace(t, scene=together, scene_sha256=digest) if t.name in needing else t for t in wanted)
+    return torch.stack(_alike(pixels))
 
 
 def _alike(pixels: list[Tensor]) -> list[Tensor]:
@@ -319,6 +326,8 @@ def _apply(t: Task, x: list[Picture], refs: list[Picture | None], *, maps: bool,
         return [people.largest(t, p, device=device) for p in x]
     if card.takes == ("file",):
         return [to_result(t, t.fn(p, **t.knobs)) for p in x]
+    if card.takes == ("file", "images"):
+        return [to_result(t, t.fn(p, scene=t.scene, **t.knobs)) for p in x]
     if card.takes not in (("image",), ("image", "reference"), ("image", "images")):
         raise BadInput(f"{card.name} takes {' and '.join(card.takes)}, not single pictures.")
     side, (height, width) = getattr(card, "min_side", 1), x[0].pixels.shape[1:]

@@ -26,7 +26,7 @@ class Task:
 
     fn: Carded[Card, ..., Any]
     knobs: dict[str, object] = field(default_factory=dict)
-    scene: Tensor | None = field(default=None, repr=False, compare=False)  # M×C×h×w, for what takes ("image", "images")
+    scene: Tensor | None = field(default=None, repr=False, compare=False)  # M×C×h×w, for what takes "images" beside a picture
     scene_sha256: str = ""
 
     @property
@@ -101,6 +101,11 @@ def offline() -> tuple[str, ...]:
         and not any(w["url"] for w in row["weights"])
         and name not in (*TOO_SLOW, *UNASKED)
     )
+
+
+def evidence() -> tuple[str, ...]:
+    """What `inspect` asks about the origin of one file alone: what `verify` runs."""
+    return tuple(name for name in offline() if index()[name]["at"].startswith("assay.authenticity."))
 
 
 def to_result(t: Task, found: Finding) -> Result:

@@ -48,10 +48,10 @@ def origin(results: Sequence[Result], unavailable: tuple[str, ...] = (), *, file
     if len(strong) == 1:
         return told.verdict(strong.pop())
     hinting = _hinting(results)
-    shown = {w.question for w in weighed if w.authentic <= LOST and w.altered > ODD}
+    shown = {w.question for w in weighed if w.llr > 0 and w.authentic <= LOST and w.altered > ODD}
     if shown and not strong and not hinting.keys() - {"edited", "generated"}:
         return told.verdict("generated" if "generated" in shown else "edited")
-    if not strong and len(hinting) == 1 and all(w.authentic > DOUBT for w in weighed):
+    if not strong and len(hinting) == 1 and not any(w.llr > 0 and w.authentic <= DOUBT for w in weighed):
         label, sources = next(iter(hinting.items()))
         if len(sources) >= ENOUGH_HINTS:
             return told.verdict(label)
