@@ -25,11 +25,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+import forgeries as forgeries_module
 from assay.bench.localisation import Fit, best_common, fit, localisation
 from assay.bench.maps import sized
 from assay.nets.splices import Splices
 from assay.ops.localtraces import traces
-import forgeries as forgeries_module
 from forgeries import Case, cases, photographs, saved
 from splices_data import decoded, ghosts, graininess, seen, steps
 
@@ -68,7 +68,7 @@ def casia(data: Path) -> Iterator[Look]:
 
 
 def ours(data: Path, which: str) -> Iterator[Look]:
-    """Photographs of a part cut to SIDE: of "interval" all, one way each; of "test" every second two ways, and of every eighth two forgeries."""
+    """Photographs of a part cut to SIDE: of "interval" all, one way each; of "test" every second, two ways, with two forgeries of every eighth."""
     forgeries_module.LONGEST = SIDE
     photos = photographs(data, which)
     for i, path in enumerate(photos):
@@ -254,9 +254,7 @@ if __name__ == "__main__":
         print(tables(facts))
         if args.out:
             commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-            made = {
-                "command": "python recipes/splices_report.py DATA SEEN judge --weights src/assay/weights/splices.safetensors --out docs/splices.json"
-            }
+            made = {"command": f"python recipes/splices_report.py DATA SEEN judge --weights {args.weights} --out {args.out}"}
             args.out.write_text(
                 json.dumps(made | {"commit": commit, "made_on": time.strftime("%Y-%m-%d"), **facts}, indent=1) + "\n", "utf-8"
             )

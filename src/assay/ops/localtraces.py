@@ -7,30 +7,22 @@ whole picture (after Lin, He, Tang & Tang 2009, doi:10.1016/j.patcog.2009.03.019
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
-from scipy.ndimage import uniform_filter
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d, pad
+from torch.nn.functional import avg_pool2d, pad
 
-from assay.ops.dct import filters, grid_votes, luma8
-from assay.ops.jpegfile import ZIGZAG
+from assay.ops.blocktraces import CELL, LOW, blocks, fitting, grids
+from assay.ops.dct import luma8
 from assay.ops.jpegtables import LUMA, scaled
-from assay.ops.regions import GRIDS, tally
 from assay.ops.selfmatch import copies
 
-CELL = 8  # pixels: side of a square of JPEG
 EDGE = 4  # pixels that the filters reach beyond a square
 MOST = 9_216  # squares in a map: larger pictures are seen in larger squares
 SAMPLE = 16  # pixels: of a larger square only its middle is looked at, whole blocks of JPEG
 ROWS = 16  # of cells at a time, for memory
-GHOSTS = (50, 60, 70, 80, 90, 95)  # libjpeg qualities
 UNKNOWN = 90  # quality taken where no file tells its table
-LOW = tuple(ZIGZAG[1:16])  # the coefficients whose histograms are kept
-BINS = 24  # of |coefficient| / step
 Y = (0.299, 0.587, 0.114)  # BT.601
 TRACES = 93
 
@@ -48,15 +40,15 @@ def traces(stored: Tensor, steps: Sequence[int] | None = None, *, least: int = 1
     rgb = (stored[:3] if len(stored) >= 3 else stored[:1].expand(3, -1, -1))[:, : height // side * side, : width // side * side]
     table = torch.tensor(steps if steps is not None and all(steps) else scaled(LUMA, UNKNOWN), dtype=torch.float32)
     planes, low = (torch.cat(p, dim=1) for p in zip(*_parts(rgb, times), strict=True))
-    fit = _fitting(low / table[list(LOW)][:, None, None])
+    fit = fitting(low / table[list(LOW)][:, None, None])
     if times > 1:
         fit = avg_pool2d(fit[None], 2)[0]
     luma = luma8(rgb)
-    found = [_told(planes), fit, _grids(luma, side), copies(luma, planes.shape[1:])]
+    found = [_told(planes), fit, grids(luma, side), copies(luma, planes.shape[1:])]
     return torch.cat(found), side
 
 
-def _parts(rgb: Tensor, times: int):  # type: ignore[no-untyped-def]
+def _parts(rgb: Tensor, times: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Row by row of squares: the planes of `measured`, one place a square, and the low coefficients, one place a block."""
     side = CELL * times
     h, w = rgb.shape[1] // side, rgb.shape[2] // side
@@ -87,7 +79,7 @@ def measured(x: Tensor) -> tuple[Tensor, Tensor]:
     found = [*_steps(y), *_grain(x), *_half(y)]
     found += [p[inner] for p in (y, y.square(), cb, cr, cb.square(), cr.square(), (y > 253).float(), (y < 2).float())]
     planes = [avg_pool2d(p, CELL) for p in found]
-    told, low = _blocks(y[inner])
+    told, low = blocks(y[inner])
     return torch.cat([*planes, *told], dim=1), low
 
 
@@ -145,75 +137,6 @@ def _half(y: Tensor) -> list[Tensor]:
     here = k[:, :, 1 : 1 + h, 1 : 1 + w]
     near = (k[:, :, 1 : 1 + h, 2 : 2 + w] + k[:, :, 2 : 2 + h, 1 : 1 + w]) / 2
     return [p.repeat_interleave(2, 2).repeat_interleave(2, 3) for p in (here.abs(), here.square(), here * near)]
-
-
-def _blocks(y: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Of the DCT of every block: sizes by frequency, zeros, and how well the steps of usual tables divide it; and the LOW ones."""
-    c = conv2d(y - 128, filters(CELL).to(y), stride=CELL)
-    size = c.abs()
-    bands, rings = _bands()
-    even = conv2d(size, bands.to(y))
-    zero = conv2d((size < 0.5).float(), rings.to(y))
-    ghosts = []
-    for quality in GHOSTS:
-        q = torch.tensor(scaled(LUMA, quality), dtype=torch.float32)[1:36, None, None]
-        ratio = size[:, _zigzag36()] / q
-        there = (ratio > 0.5).float()
-        ghosts += [((ratio - ratio.round()).abs() * there).sum(1, keepdim=True), there.sum(1, keepdim=True)]
-    return [even, (even + 0.5).log(), zero, *ghosts], size[:, list(LOW)]
-
-
-@cache
-def _zigzag36() -> list[int]:
-    return list(range(1, 36))
-
-
-@cache
-def _bands() -> tuple[Tensor, Tensor]:
-    """Which of 64 coefficients make each of 20 bands (u, v and v, u, the high ones by ring), and each of 3 groups."""
-    bands, rings = torch.zeros(20, 64), torch.zeros(3, 64)
-    small = [(u, v) for u in range(5) for v in range(u, 5) if v]  # 14
-    for u in range(8):
-        for v in range(8):
-            if u or v:
-                far = max(u, v)
-                at = small.index((min(u, v), far)) if far < 5 else 14 + (far - 5) * 2 + (min(u, v) > 2)
-                bands[at, 8 * u + v] = 1
-                rings[min(2, (u + v - 1) // 3), 8 * u + v] = 1
-    return (bands / bands.sum(1, keepdim=True))[..., None, None], (rings / rings.sum(1, keepdim=True))[..., None, None]
-
-
-def _fitting(ratio: Tensor) -> Tensor:
-    """How much likelier each block's coefficients are in this picture than its smoothed histograms say: 3 groups of frequencies.
-
-    ratio: |coefficient| / step of LOW, K×h×w. Where the picture was saved twice its histograms have gaps and peaks, and blocks of
-    another history do not fall on the peaks.
-    """
-    x = ratio.round().clamp_(max=BINS - 1).long()
-    out = []
-    for plane in x:
-        counts = torch.bincount(plane.flatten(), minlength=BINS).double() + 0.5
-        log = counts.log()
-        smooth = torch.from_numpy(uniform_filter(log.numpy(), 5, mode="nearest"))
-        gain = (log - smooth).float().clamp_(-3, 3)
-        gain[0] = gain[-1] = 0  # zeros speak of content
-        out.append(gain[plane])
-    k = torch.stack(out)
-    return torch.stack([k[:3].mean(0), k[3:9].mean(0), k[9:].mean(0)])
-
-
-def _grids(luma: Tensor, side: int) -> Tensor:
-    """Of the votes for 64 JPEG grids: shares of the main one, the strongest other nearby, and all; whether the main one is (0, 0)."""
-    votes = grid_votes(luma).cpu().numpy()
-    counts = tally(votes, kinds=GRIDS, cell=side).astype(np.float32) / side**2
-    main = int(counts.sum((1, 2)).argmax())
-    near = uniform_filter(counts, (0, 5, 5), mode="nearest")
-    others = np.delete(near, main, 0)
-    cast = near.sum(0)
-    total = counts.sum()
-    clear = np.full_like(cast, counts[main].sum() / max(total, 1e-6))
-    own = np.full_like(cast, float(main == 0))
-    return torch.from_numpy(np.stack([near[main], others.max(0), cast, counts[main], counts.sum(0), clear, own]))
 
 
 def _told(p: Tensor) -> Tensor:

@@ -23,8 +23,10 @@ COPIES = 4
 
 @torch.no_grad()
 def copies(luma: Tensor, shape: torch.Size | tuple[int, int]) -> Tensor:
-    """For every place of a map of that shape, COPIES×h×w: distance to the likest other place, shares of neighbours that moved alike and evenly, contrast.
+    """What speaks for a copy at every place of a map of that shape, COPIES×h×w.
 
+    The planes: the logarithm of how unlike the likest other place is; the shares of neighbours whose own likest places lie the same way
+    from them, and evenly turned or scaled; the contrast.
     luma: H×W uint8. Places are compared by the sizes of polar harmonics in a disc: they do not change when it is turned
     (after Cozzolino, Poggi & Verdoliva 2015, doi:10.1109/TIFS.2015.2455334).
     """
