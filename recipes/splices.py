@@ -143,7 +143,7 @@ def told(net: Splices, cache: Cache) -> str:
 
 
 def train(folder: Path, minutes: float, out: Path) -> None:
-    """As long as that, counted over restarts; the averaged weights go to `out`."""
+    """As many minutes of one core, counted over restarts; the averaged weights go to `out` now and then, and at the end."""
     cache, held = Cache(folder, "train"), Cache(folder, "interval")
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
@@ -163,7 +163,7 @@ def train(folder: Path, minutes: float, out: Path) -> None:
         spent, step = state["spent"], state["step"]
         torch.manual_seed(step)
         rng = np.random.default_rng(step)
-    began, saved, running = time.time() - spent, time.time(), []
+    began, saved, running = time.process_time() - spent, time.time(), []
     while spent < 60 * minutes:
         cache.grow()
         for batch in cache.batches(rng):
@@ -181,12 +181,13 @@ def train(folder: Path, minutes: float, out: Path) -> None:
             for a, b in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
                 if a.is_floating_point():
                     a.lerp_(b, 1 - keep)
-            spent = time.time() - began
+            spent = time.process_time() - began
             if time.time() - saved > EVERY or spent >= 60 * minutes:
                 saved = time.time()
                 state = {"net": net.state_dict(), "mean": mean.state_dict(), "best": best.state_dict(), "spent": spent, "step": step}
                 torch.save(state, kept.with_suffix(".part"))
                 kept.with_suffix(".part").rename(kept)
+                write(mean, out, torch.tensor([float("inf")]))
                 print(
                     f"{spent / 60:.1f} min, step {step}, {len(cache)} pictures, loss {np.mean(running[-200:]):.3f}; {told(mean, held)}",
                     flush=True,
