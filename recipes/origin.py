@@ -32,7 +32,7 @@ from assay.io.decode import read
 from assay.ops.calibration import LEAST, Curve, fused, isotonic
 from assay.runner import assess
 from assay.types import CannotAssess, Picture, Result
-from forgeries import WAYS, Case, cases, photographs, saved
+from forgeries import WAYS, Case, cases_of, photographs, saved
 
 PHOTOGRAPHS, RECONSTRUCTIONS = 120, 20  # crops of a bank: as they were, and of each decoder
 TIMES = 200  # draws of photographs, for the interval
@@ -76,43 +76,51 @@ def pixel_auc(map_: torch.Tensor, mask: np.ndarray[Any, Any]) -> float:
     return float((ranks.reshape(drawn[::2, ::2].shape)[mask[::2, ::2]].sum() - n * (n + 1) / 2) / (n * (m - n))) if 0 < n < m else 0.5
 
 
-def one(job: tuple[Case, str, list[str]]) -> Row:
+Job = tuple[argparse.Namespace, int, frozenset[tuple[str, str, str]], tuple[str, ...]]
+
+
+def rows_of(job: Job) -> list[Row]:
+    """What is not measured yet of one photograph and its forgeries, or of one file of a bank."""
     torch.set_num_threads(1)
-    case, way, names = job
-    data, mask = saved(case, way)
-    return {"name": case.name, "kind": case.kind, "history": case.history, "way": way} | look(read(data), names, mask)
-
-
-def jobs(args: argparse.Namespace, done: set[tuple[str, str, str]]) -> Iterator[tuple[Case, str, list[str]]]:
-    names = ["quantisation", *args.only] if args.only else cues()  # quantisation tells the kind of file
-    found = cases(photographs(args.data, args.part)[:: args.every], per_photo=args.forgeries)
-    for case in made(args.generated, args.part) if args.generated else found:
+    args, i, done, names = job
+    photos = [] if args.generated else photographs(args.data, args.part)
+    found = made(sources(args)[i]) if args.generated else cases_of(photos, i, per_photo=args.forgeries)
+    out = []
+    for case in found:
         for way in args.ways:
             if (case.name, case.kind, way) not in done:
-                yield case, way, names
+                data, mask = saved(case, way)
+                out.append({"name": case.name, "kind": case.kind, "history": case.history, "way": way} | look(read(data), names, mask))
+    return out
 
 
-def made(bank: Path, which: str) -> Iterator[Case]:
-    """Reconstructions, whose kind is "generated" and the decoder, and the same crops untouched, whose kind is ""."""
-    folder = bank / {"interval": "validate"}.get(which, which)
-    for file in sorted(folder.glob("*.npy")):
-        label = "" if file.stem == "photograph" else f"generated: {file.stem}"
-        for i, x in enumerate(np.load(file, mmap_mode="r")[: PHOTOGRAPHS if not label else RECONSTRUCTIONS]):
-            pixels = np.ascontiguousarray(x.transpose(1, 2, 0))
-            yield Case(f"crop of {i}", label, None, pixels, np.zeros(pixels.shape[:2], bool))
+def sources(args: argparse.Namespace) -> list[Path]:
+    """The photographs of a part, or the files of a bank."""
+    if args.generated:
+        return sorted((args.generated / {"interval": "validate"}.get(args.part, args.part)).glob("*.npy"))
+    return photographs(args.data, args.part)
+
+
+def made(file: Path) -> Iterator[Case]:
+    """Reconstructions, whose kind is "generated" and the decoder, or the same crops untouched, whose kind is ""."""
+    label = "" if file.stem == "photograph" else f"generated: {file.stem}"
+    for i, x in enumerate(np.load(file, mmap_mode="r")[: PHOTOGRAPHS if not label else RECONSTRUCTIONS]):
+        pixels = np.ascontiguousarray(x.transpose(1, 2, 0))
+        yield Case(f"crop of {i}", label, None, pixels, np.zeros(pixels.shape[:2], bool))
 
 
 def measure(args: argparse.Namespace) -> None:
     rows = lines(args.out) if args.out.is_file() else []
-    done = {(r["name"], r["kind"], r["way"]) for r in rows}
+    done = frozenset((r["name"], r["kind"], r["way"]) for r in rows)
+    names = ("quantisation", *args.only) if args.only else tuple(cues())  # quantisation tells the kind of file
+    places = range(0, len(sources(args)), args.every)
     start, count = time.time(), 0
     with args.out.open("a", encoding="utf-8") as out, ProcessPoolExecutor(args.workers) as pool:
-        for row in pool.map(one, jobs(args, done), chunksize=2):
-            out.write(json.dumps(row) + "\n")
+        for found in pool.map(rows_of, ((args, i, done, names) for i in places)):
+            out.writelines(json.dumps(row) + "\n" for row in found)
             out.flush()
             count += 1
-            if count % 20 == 0:
-                print(f"{count} pictures, {(time.time() - start) / 60:.1f} minutes", file=sys.stderr, flush=True)
+            print(f"{count} of {len(places)}, {(time.time() - start) / 60:.1f} minutes", file=sys.stderr, flush=True)
 
 
 def lines(*paths: Path) -> list[Row]:
@@ -222,4 +230,6 @@ if __name__ == "__main__":
     second.add_argument("--out", type=Path, required=True)
     second.set_defaults(do=fit)
     args = cli.parse_args()
-    args.do(args)
+    do = args.do
+    del args.do  # what is left goes to other processes
+    do(args)

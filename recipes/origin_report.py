@@ -45,7 +45,6 @@ PEERS = {  # of the same kinds of evidence elsewhere: pixel AUC after no save, q
 DRAWS = 300
 REAL = ("camera/original", "camera/native_crop", "pristine/kodak", "pristine/gb82", "pristine/camera")
 AI = ("craiyon", "dall-e", "glide", "midjourney", "stable_diffusion")
-MOST = 16  # pictures of a source, and photographs of a folder
 JOURNEYS = ("as it is", "q90", "q75", "resize .75")
 TWELVE: dict[str, Callable[[Image.Image], tuple[Image.Image, dict[str, Any]]]] = {
     "JPEG 98": lambda im: (im, {"format": "JPEG", "quality": 98}),
@@ -67,18 +66,18 @@ def _scaled(im: Image.Image, by: float) -> Image.Image:
     return im.resize((round(im.width * by), round(im.height * by)), Image.Resampling.LANCZOS)
 
 
-def sources(data: Path) -> Iterator[tuple[str, bool, Path]]:
+def sources(data: Path, most: int) -> Iterator[tuple[str, bool, Path]]:
     """Every picture with its source and whether it is a fake; photographs of the test part alone, camera originals all."""
     for folder in REAL:
         found = sorted(p for p in (data / folder).iterdir() if p.is_file())
-        mine = found if folder == "camera/original" else [p for p in found if part(p.name) == "test"][:MOST]
+        mine = found if folder == "camera/original" else [p for p in found if part(p.name) == "test"][:most]
         yield from ((folder, False, p) for p in mine)
     for name, folder, like in (("PGGAN", "gan_real", "ai_pggan*"), ("StyleGAN", "gan_real", "ai_stylegan*"), ("StyleGAN3", "sg3", "ai*")):
-        yield from ((name, True, p) for p in sorted((data / "faces" / folder).glob(like))[:MOST])
+        yield from ((name, True, p) for p in sorted((data / "faces" / folder).glob(like))[:most])
     for name in AI:
-        yield from ((name, True, p) for p in sorted((data / "mos/avt_ai" / name).iterdir())[:MOST])
-    yield from (("faces, real", False, p) for p in sorted((data / "faces/gan_real").glob("real*"))[:MOST])
-    yield from (("avt_ai, own photographs", False, p) for p in sorted((data / "mos/avt_ai/own").iterdir())[:MOST])
+        yield from ((name, True, p) for p in sorted((data / "mos/avt_ai" / name).iterdir())[:most])
+    yield from (("faces, real", False, p) for p in sorted((data / "faces/gan_real").glob("real*"))[:most])
+    yield from (("avt_ai, own photographs", False, p) for p in sorted((data / "mos/avt_ai/own").iterdir())[:most])
 
 
 def travelled(path: Path, journey: str) -> bytes:
@@ -132,7 +131,7 @@ def _rows(path: Path) -> list[Row]:
 
 
 def verdicts(args: argparse.Namespace) -> None:
-    collect(((s, f, p, j) for s, f, p in sources(args.data) for j in JOURNEYS), args.out, args.workers)
+    collect(((s, f, p, j) for s, f, p in sources(args.data, args.most) for j in JOURNEYS), args.out, args.workers)
 
 
 def stability(args: argparse.Namespace) -> None:
@@ -374,6 +373,7 @@ if __name__ == "__main__":
         step = steps.add_parser(name)
         step.add_argument("data", type=Path)
         step.add_argument("--workers", type=int, default=2)
+        step.add_argument("--most", type=int, default=16, help="verdicts: pictures of a source (camera originals: all)")
         step.add_argument("--every", type=int, default=2, help="stability: every so manyth photograph")
         step.add_argument("--out", type=Path, required=True)
         step.set_defaults(do=do)

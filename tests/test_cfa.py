@@ -70,7 +70,7 @@ def test_a_part_without_the_board_lights_up(shot):
         (lambda a: jpeg(a, 75), "No trace"),
         (lambda a: a[..., :1], "grey"),
         (lambda a: a[:200], "at least 256×256"),
-        (lambda a: np.full((300, 300, 3), 99, np.uint8), "flat"),
+        (lambda a: np.full_like(a, 99), "flat"),
         (lambda a: np.random.default_rng(0).integers(0, 250, a.shape).astype(np.uint8), "No trace"),
     ],
 )

@@ -88,7 +88,7 @@ def test_a_single_save_shows_no_other(photo, quality):
 def test_a_part_younger_than_the_first_save_is_found(photo, other, truth):
     data = encoded(pasted(jpeg(photo, 70), other[100:228, 100:260], truth), quality=90)
     finding = ask(double_quantisation, data)
-    assert alarmed(finding) == ["strong"]
+    assert alarmed(finding) == ["hint"]
     assert overlap(finding, truth) > 0.6
     r = finding.data["regions"][0]
     assert abs(r["x"] - 296) <= 24

@@ -59,8 +59,8 @@ def test_a_clone_is_found(photo, quality):
     pixels = photo.copy()
     pixels[300:420, 20:160] = photo[20:140, 180:320]
     finding = ask(jpeg(pixels, quality) if quality else pixels)
-    (strong,) = finding.evidence
-    assert (strong.points_to, strong.weight) == ("edited", "strong")
+    (told,) = finding.evidence
+    assert (told.points_to, told.weight) == ("edited", "hint")
     (copy,) = finding.data["copies"]
     assert np.abs(np.abs(copy["shift"]) - [160, 280]).max() < 1
     truth = np.zeros(photo.shape[:2], bool)

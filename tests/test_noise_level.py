@@ -33,7 +33,7 @@ def test_the_level_is_measured():
     assert ask(grain).data["sigma"] == pytest.approx(3, rel=0.05)
 
 
-@pytest.mark.parametrize(("sigma", "part", "ratio"), [(3, 6, 2), (6, 3, 0.5)])
+@pytest.mark.parametrize(("sigma", "part", "ratio"), [(2, 6, 3), (6, 2, 0.33)])
 def test_a_part_with_other_noise_is_found(sigma, part, ratio):
     finding = ask(grained(sigma, part))
     assert finding.data["ratio"] == pytest.approx(ratio, rel=0.15)

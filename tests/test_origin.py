@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 
-from assay import fusion, verdict
+from assay import fusion, verdict, weights
+from assay.catalog import index
 from assay.types import Evidence, EvidenceCard, Result
 
 CURVE = {k: {"scores": [0.0, 1.0], "llrs": [-2.0, 4.0]} for k in fusion.KINDS}
@@ -98,3 +101,16 @@ def test_the_kind_of_file_follows_its_tables() -> None:
     assert fusion.kind("JPEG", []) == "JPEG"
     assert fusion.kind("PNG", []) == "lossless"
     assert fusion.kind("WEBP", []) == "other"
+
+
+def test_what_ships_rises_and_names_algorithms_that_exist() -> None:
+    told = json.loads((weights.HERE / "origin.json").read_text("utf-8"))["questions"]
+    assert "edited" in told
+    for question in told.values():
+        assert min(question["weights"].values()) >= 0
+        for name, curves in question["curves"].items():
+            assert index()[name]["at"].startswith("assay.authenticity.")
+            for kind in fusion.KINDS:
+                assert (np.diff(curves[kind]["llrs"]) >= -1e-6).all(), (name, kind)
+        assert (np.diff(question["final"]["scores"]) > 0).all()
+        assert len(question["authentic"]) >= 1 / verdict.LOST - 1  # fewer could never decide

@@ -38,6 +38,8 @@ BELOW = {  # each room, and all it may import
     "cli_faces": ("types", "choose", "io", "report"),
     "report": ("types", "catalog", "tasks", "io"),
     "cli_verify": ("types", "report", "runner", "tasks"),
+    "training": ("types", "bench", "io", "nets", "ops"),
+    "cli_train": ("bench", "io", "report", "training"),
     "demo": ("types", "degrade"),
     "docs": ("catalog",),
     "gallery": ("types", "catalog", "demo", "report", "tasks", "io"),
@@ -46,6 +48,7 @@ BELOW = {  # each room, and all it may import
     "cli": (
         "cli_bench",
         "cli_faces",
+        "cli_train",
         "cli_verify",
         "demo",
         "description",

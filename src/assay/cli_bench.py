@@ -259,6 +259,64 @@ def detection(file: str, names: tuple[str, ...], plot: str | None, draws: int, a
 
 
 @bench.command()
+@click.argument("file", type=FILE)
+@click.option("--said", "names", multiple=True, help="A column of names that a method gave; all that are nothing else, if not given.")
+@_shared
+def attribution(file: str, names: tuple[str, ...], draws: int, as_json: bool) -> None:
+    """Known accuracy, and clustering ACC, NMI and ARI of open-world attribution.
+
+    FILE is a CSV of pictures: truth (the generator), known (1 where the methods were taught that generator), one column of names or
+    cluster labels a method, NAME_confidence for rejection, and subject for intervals over photographs.
+    """
+    from assay.bench.attribution import attribution as judge
+    from assay.bench.rows import numbers, read
+
+    table = read(file, ["truth", "known", *names])
+    others = {"truth", "known", "subject"}
+    methods = names or [n for n in table if n not in others and n.removesuffix("_confidence") not in set(table) - {n}]
+    if not methods:
+        raise BadInput(f"there is no column of names beside {', '.join(table)}.")
+    rows = []
+    for name in methods:
+        sure = numbers(table, f"{name}_confidence") if f"{name}_confidence" in table else None
+        told = judge(table[name], table["truth"], numbers(table, "known"), confidence=sure, subjects=table.get("subject"), times=draws)
+        rows += [{"method": name, "figure": k, "value": v} for k, v in told.items()]
+    note = "known acc: the name itself. Other acc: each label stands for one generator, as suits them best."
+    _tell("Attribution", rows, as_json, note)
+
+
+@bench.command()
+@click.argument("file", type=FILE)
+@click.option("--value", "names", multiple=True, help="A column of what was measured; all columns of numbers, if not given.")
+@click.option("--plot", type=click.Path(), help="Write the averages by stage to this file: svg, png, pdf (extra: plot).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+def forgetting(file: str, names: tuple[str, ...], plot: str | None, as_json: bool) -> None:
+    """Average, forgetting and backward transfer of a detector taught one task after another.
+
+    FILE is a CSV of measurements: stage (the task learned just before), task (what was measured then), and one column a measure, as AUC,
+    higher for better.
+    """
+    from assay.bench.forgetting import forgetting as judge
+    from assay.bench.rows import numbers, read
+
+    table = read(file, ["stage", "task", *names])
+    told = {n: judge(table["stage"], table["task"], numbers(table, n)) for n in names or _scores(table, {"stage", "task"})}
+    if plot:
+        from assay.bench.plot import draw
+
+        curves = {n: (list(range(1, len(stages) + 1)), [s.average for s in stages]) for n, stages in told.items()}
+        draw(curves, plot, x="tasks learned", y="average over them")
+    rows = [
+        {"measure": n, "after": s.learned, "average": s.average, "worst": s.worst, "forgetting": s.forgetting,
+         "backward": s.backward, "unseen": s.unseen}
+        for n, stages in told.items()
+        for s in stages
+    ]  # fmt: skip
+    note = "forgetting: the best since a task was learned, less what is left; 0 is none. unseen: tasks that were not learned by then."
+    _tell("Forgetting", rows, as_json, note)
+
+
+@bench.command()
 @click.argument("maps", type=FOLDER)
 @click.argument("masks", type=FOLDER)
 @click.option("--threshold", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="From which a pixel is marked.")

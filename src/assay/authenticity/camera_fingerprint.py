@@ -97,7 +97,9 @@ def _localised(plane: prnu.Array, noise: prnu.Array, expected: prnu.Array, says:
     if regions:
         r = regions[0]
         lack = f"{r['width']}×{r['height']} pixels at ({r['x']}, {r['y']}) lack the fingerprint of the camera that took the rest"
-        evidence.append(Evidence(f"{lack}, though their light and texture would show it.", points_to="edited", weight="hint", caveat=CAVEAT))
+        evidence.append(
+            Evidence(f"{lack}, though their light and texture would show it.", points_to="edited", weight="hint", caveat=CAVEAT)
+        )
     map_says = "Bright areas lack the fingerprint that the rest of the picture shares with the references, by standard deviations."
     return Finding(map=drawing, map_says=map_says, evidence=tuple(evidence), data=data | {"missing": regions})
 
@@ -129,5 +131,7 @@ def _says(pce: float, shift: tuple[int, int], references: int) -> Evidence:
         says = f"No fingerprint of this camera: the peak to correlation energy is {pce:.1f}, below {THRESHOLD:.0f}"
         return Evidence(f"{says}. Taken by another camera, or resized, turned or heavily processed since.{few}", caveat=CAVEAT)
     where = "" if shift == (0, 0) else f", cut out at ({shift[0]}, {shift[1]})"
-    says = f"Taken by the camera of the references{where}: peak to correlation energy {pce:.0f}, where {THRESHOLD:.0f} is the usual threshold"
+    says = (
+        f"Taken by the camera of the references{where}: peak to correlation energy {pce:.0f}, where {THRESHOLD:.0f} is the usual threshold"
+    )
     return Evidence(f"{says}.{few}", caveat=CAVEAT)

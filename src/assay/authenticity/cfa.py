@@ -20,6 +20,8 @@ LEAST = 36  # usable windows
 GATE = -6.0  # log10 of the chance that as many windows lean one way, from which a picture has the trace
 REACH = 3  # windows whose lean is averaged
 TOGETHER = 4  # windows
+ODD = 0.25  # of the typical lean: a part below lacks the trace or has it shifted
+RARE = 0.02  # share of windows that lean the other way, at least
 SURE = -2.0  # log10 NFA
 
 CAVEAT = (
@@ -43,8 +45,8 @@ def cfa(picture: Picture) -> Finding:
 
     picture: the green of its pixels as stored, in windows of 32×32. Each window leans to one of the two boards; the picture
     has the trace where far more lean one way than chance allows. Parts that lean the other way were moved or pasted.
-    data: statistic (-log10 of the number of false alarms of the clearest part that leans the other way), log10_gate, lean
-    (median, of log errors), share (of the windows that lean with the picture), regions.
+    data: statistic (how unlike the rest its oddest part leans, as -log10 of a number of false alarms), log10_nfa (of that part
+    carrying the board shifted), log10_gate, lean (median, of log errors), share (of the windows with the picture's), regions.
     Raises CannotAssess below 256×256, for grey pictures, and where there is no trace: that is no evidence of anything.
     """
     stored = picture.stored()
@@ -68,45 +70,52 @@ def cfa(picture: Picture) -> Finding:
     weight = uniform_filter(known.astype(float), REACH, mode="constant")
     mean = np.where(weight > 0.3, uniform_filter(leans, REACH, mode="constant") / np.maximum(weight, 0.3), np.nan)
     typical = float(np.median(leans[known]))
-    surprise, box = _against(leans, mean, known)
-    told = surprise < SURE
+    unlike, shifted, box = _against(leans, mean, known, typical)
+    told = shifted < SURE
     tops, lefts = (1 + SIDE * np.arange(n) for n in leans.shape)
     data: dict[str, object] = {
-        "statistic": round(-surprise, 2),
+        "statistic": round(-unlike, 2),
+        "log10_nfa": round(shifted, 2),
         "log10_gate": round(gate, 2),
         "lean": round(typical, 3),
         "share": round(with_it / count, 3),
         "regions": [],
     }
-    says = f"{with_it} of {count} places show the same colour filter pattern, as an unresized camera picture does (log10 of chance {gate:.0f})"
+    says = (
+        f"{with_it} of {count} places show the same colour filter pattern, as an unresized camera picture does (log10 of chance {gate:.0f})"
+    )
     evidence = [Evidence(f"{says}.", caveat=CAVEAT)]
     if told:
         region = _region(box)
-        data["regions"] = [region | {"log10_nfa": round(surprise, 2)}]
+        data["regions"] = [region | {"log10_nfa": round(shifted, 2)}]
         where = f"{region['width']}×{region['height']} pixels at ({region['x']}, {region['y']})"
-        other = f"A part carries the colour filter pattern shifted against the rest: {where}, log10 NFA {surprise:.1f}."
+        other = f"A part carries the colour filter pattern shifted against the rest: {where}, log10 NFA {shifted:.1f}."
         evidence.append(Evidence(other, points_to="edited", weight="hint", caveat=CAVEAT))
     odd = np.where(np.isfinite(mean), ((typical - mean) / max(typical, 0.02)).clip(0, 3), 0)
     says = "Bright areas lack the colour filter pattern of the rest, or carry it shifted (over 1); flat places are left dark."
     return Finding(map=drawn(odd, tops, lefts, SIDE, (height, width)), map_says=says, evidence=tuple(evidence), data=data)
 
 
-def _against(leans: Windows, mean: Windows, known: NDArray[np.bool_]) -> tuple[float, tuple[slice, slice]]:
-    """The group of windows that lean against the picture that is least likely if the trace were absent there: log10 NFA, its box.
+def _against(leans: Windows, mean: Windows, known: NDArray[np.bool_], typical: float) -> tuple[float, float, tuple[slice, slice]]:
+    """Of the group of windows that lean with the picture least: how surprising it is if they were like the rest (log10 NFA),
+    and how surprising if they had no trace at all, so that each leans either way by chance ½ (Choi et al.); and its box.
 
-    Each window of a box leans either way by chance ½ (Choi et al.); any box could have been looked at: the square of their number.
+    Any box could have been looked at: the square of their number.
     """
     tests = 2 * log10(max(1, int(known.sum())))
-    parts, _ = label(np.nan_to_num(mean, nan=1.0) < 0, np.ones((3, 3)))
-    best, where = tests, (slice(0, 0), slice(0, 0))
+    parts, _ = label(np.nan_to_num(mean, nan=typical) < ODD * typical, np.ones((3, 3)))
+    best = (0.0, 0.0, (slice(0, 0), slice(0, 0)))
     for k, box in enumerate(find_objects(parts), start=1):
-        inside = (parts[box] == k) & known[box]
-        if inside.sum() < TOGETHER:
+        inside = np.zeros(known.shape, bool)
+        inside[box] = (parts[box] == k) & known[box]
+        count, against = int(inside.sum()), int((leans[inside] < 0).sum())
+        if count < TOGETHER:
             continue
-        log_nfa = tests + log10_tail(int(inside.sum()), int((leans[box][inside] < 0).sum()), 0.5)
-        if log_nfa < best:
-            best, where = log_nfa, box
-    return best, where
+        elsewhere = max(RARE, float((leans[known & ~inside] < 0).mean()))
+        unlike, shifted = (tests + log10_tail(count, against, p) for p in (elsewhere, 0.5))
+        if unlike < best[0]:
+            best = (unlike, shifted, box)
+    return best
 
 
 def _region(box: tuple[slice, slice]) -> dict[str, object]:

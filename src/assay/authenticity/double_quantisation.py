@@ -62,7 +62,7 @@ def double_quantisation(picture: Picture) -> Finding:
     file = luma(picture.data)
     fits = _fits(file)
     if len(fits) < FEWEST:
-        says = "No trace of an earlier JPEG save at a lower quality: saved once, or more finely before, cropped off its grid, or resized since."
+        says = "No trace of an earlier, coarser JPEG save: saved once, or more finely before, or cropped off its grid or resized since."
         return Finding(
             evidence=(Evidence(says, caveat=CAVEAT),), data={"statistic": 0.0, "first_quality": None, "frequencies": [], "regions": []}
         )
@@ -71,7 +71,7 @@ def double_quantisation(picture: Picture) -> Finding:
     around = uniform_filter(against, AROUND, mode="constant")
     areas = _areas(against, around)
     quality = _first_quality(fits)
-    data = {
+    data: dict[str, object] = {
         "statistic": round(max((float(a["nats"]) for a in areas), default=0.0), 1),
         "first_quality": quality,
         "frequencies": [_facts(place, f, file) for place, f in fits.items()],
@@ -96,7 +96,8 @@ def _fits(file: Luma) -> dict[int, Fit]:
     found = {}
     for place in FREQUENCIES:
         f = doublejpeg.fit(values[:, place], int(file.steps.flat[place]), doublejpeg.density(once[:, place]))
-        if f.gain > max(GAIN, GAIN_EACH * f.count) and f.share > SHARE:
+        coarser = f.first > file.steps.flat[place]  # a finer first save leaves too little: it raised alarms on 2 of 144 clean pictures
+        if coarser and f.gain > max(GAIN, GAIN_EACH * f.values) and f.share > SHARE:
             found[place] = f
     return found
 
@@ -106,8 +107,8 @@ def _clipped(stored: Tensor, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     out = np.empty(shape, dtype=bool)
     for r in range(shape[0]):
         strip = stored[:, 8 * r : 8 * r + 8, : 8 * shape[1]]
-        strip = (strip * 255 if strip.is_floating_point() else strip).numpy().reshape(-1, shape[1], 8)
-        out[r] = (strip.min((0, 2)) < CLIPPED[0]) | (strip.max((0, 2)) > CLIPPED[1])
+        levels: NDArray[np.generic] = (strip * 255 if strip.is_floating_point() else strip).cpu().numpy().reshape(-1, shape[1], 8)
+        out[r] = (levels.min((0, 2)) < CLIPPED[0]) | (levels.max((0, 2)) > CLIPPED[1])
     return out
 
 
@@ -162,4 +163,4 @@ def _younger(regions: object) -> tuple[Evidence, ...]:
         return ()
     r, more = regions[0], f", the clearest of {len(regions)} areas," if len(regions) > 1 else ""
     says = f"{r['width']}×{r['height']} pixels at ({r['x']}, {r['y']}){more} lack the first JPEG save that the rest has gone through"
-    return (Evidence(f"{says} ({r['nats']:.0f} nats against it): added or repainted after it.", "edited", "strong", CAVEAT),)
+    return (Evidence(f"{says} ({r['nats']:.0f} nats against it): added or repainted after it.", "edited", "hint", CAVEAT),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ ASKED = (40, 90)  # of these, those in which a ghost is looked for
 OWN = 5  # a picture hardly changes near its own quality
 WINDOW = 3  # blocks on a side; Farid: 16 pixels
 STRIP = 64  # rows of blocks at a time
+PIXELS = 4 << 20  # looked at; of larger pictures every second, third … block, down and across
 CHANGING = 2.0  # squared grey levels between the least and the most changed copy; less is flat
 LOW = 0.15  # of the way from the least to the most change: hardly changed
 LEAST = 0.01  # of the picture
@@ -37,7 +39,8 @@ class Ghost(NamedTuple):
     score: float
     quality: int
     origin: int  # of the grid, x + 8·y
-    odd: NDArray[np.float32]  # for each block, 0 (as most of the picture) to 1
+    step: int  # pixels from one block that was looked at to the next
+    odd: NDArray[np.float32]  # for each of these blocks, 0 (as most of the picture) to 1
     mostly: bool  # the area is most of the picture: what is odd is the rest
 
 
@@ -57,13 +60,15 @@ def jpeg_ghosts(picture: Picture) -> Finding:
     data: statistic (of the clearest area: how much less it changes than the rest, 0 to 1, times its share of its box),
     quality and origin [x, y] of its grid (None where no area stands out), regions (x, y, width, height).
     map: one value for each 8×8 block, 1 where saving at that quality changes it least (or, where it changes most of the
-    picture little, as much as any other quality does), 0 as most of the picture; None without an alarm.  Raises CannotAssess for flat pictures and those below 128×128.
+    picture little, as much as any other quality does), 0 as most of the picture; None without an alarm.
+    Raises CannotAssess for flat pictures and those below 128×128.
     """
     pixels, quality = _luma(picture)
     if min(pixels.shape) < MIN_SIDE:
         size = f"{pixels.shape[1]}×{pixels.shape[0]}"
         raise CannotAssess(f"JPEG ghosts need at least {MIN_SIDE}×{MIN_SIDE} pixels; this picture has {size} (width×height).")
-    found = [_ghost(pixels, origin, quality) for origin in (0, jpegshift.foremost(pixels).origin)]
+    lead = jpegshift.foremost(pixels) if quality is None else jpegshift.foremost_of(picture.data)
+    found = [_ghost(pixels, origin, quality) for origin in (0, lead.origin)]
     best = max((g for g in found if g is not None), key=lambda g: g.score, default=None)
     if best is None or best.score < ALARM:
         score = best.score if best else 0.0
@@ -91,7 +96,8 @@ def _luma(picture: Picture) -> tuple[NDArray[np.uint8], int | None]:
 
 def _ghost(pixels: NDArray[np.uint8], origin: int, quality: int | None) -> Ghost | None:
     """The clearest area on one grid."""
-    changes = _changes(pixels[origin // 8 :, origin % 8 :])
+    step = ceil(sqrt(pixels.size / PIXELS))
+    changes = _changes(_thinned(pixels[origin // 8 :, origin % 8 :], step))
     low, high = changes.min(0), changes.max(0)
     flat = high - low < CHANGING
     if flat.all():
@@ -114,8 +120,15 @@ def _ghost(pixels: NDArray[np.uint8], origin: int, quality: int | None) -> Ghost
         if usual and (best is None or score > best.score):
             mostly = 2 * int(inside.sum()) > int((~flat).sum())
             less = np.clip(1 - change / usual, 0, 1)
-            best = Ghost(score, q, origin, np.where(flat, np.float32(0), 1 - less if mostly else less), mostly)
+            best = Ghost(score, q, origin, 8 * step, np.where(flat, np.float32(0), 1 - less if mostly else less), mostly)
     return best
+
+
+def _thinned(pixels: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """Every so manyth block, down and across, side by side."""
+    rows, columns = pixels.shape[0] // 8, pixels.shape[1] // 8
+    blocks = pixels[: 8 * rows, : 8 * columns].reshape(rows, 8, columns, 8)[::step, :, ::step]
+    return blocks.reshape(8 * len(blocks), -1)
 
 
 def _changes(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -138,8 +151,8 @@ def _regions(g: Ghost) -> list[dict[str, int]]:
     if not count:
         return []
     rows, columns = find_objects(areas)[np.bincount(areas.ravel())[1:].argmax()]
-    x, y = 8 * columns.start + g.origin % 8, 8 * rows.start + g.origin // 8
-    return [{"x": x, "y": y, "width": 8 * (columns.stop - columns.start), "height": 8 * (rows.stop - rows.start)}]
+    x, y = g.step * columns.start + g.origin % 8, g.step * rows.start + g.origin // 8
+    return [{"x": x, "y": y, "width": g.step * (columns.stop - columns.start), "height": g.step * (rows.stop - rows.start)}]
 
 
 def _evidence(g: Ghost, r: dict[str, int] | None) -> Evidence:
@@ -158,5 +171,5 @@ def _over_all(g: Ghost, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """How odd the nearest block of the grid is, for each 8×8 block of the picture."""
     take = []
     for at, count, size in zip((g.origin // 8, g.origin % 8), g.odd.shape, shape, strict=True):
-        take.append(np.clip((8 * np.arange(-(-size // 8)) + 4 - at) // 8, 0, count - 1))
+        take.append(np.clip((8 * np.arange(-(-size // 8)) + 4 - at) // g.step, 0, count - 1))
     return g.odd[np.ix_(*take)]

@@ -52,7 +52,7 @@ def nonaligned_jpeg(picture: Picture) -> Finding:
         size = f"{picture.media.width}×{picture.media.height}"
         raise CannotAssess(f"non-aligned JPEG grids need at least {MIN_SIDE}×{MIN_SIDE} pixels; this picture has {size} (width×height).")
     file = luma(picture.data)
-    lead = jpegshift.foremost(file.pixels)
+    lead = jpegshift.foremost_of(picture.data)
     data: dict[str, object] = {"statistic": round(lead.total, 2), "origin": None, "share": None, "regions": []}
     if lead.total < ALARM:
         says = f"No earlier JPEG save on another grid shows (the best of 63 is {lead.total:.0f} deviations ahead, {ALARM:.0f} would count)."
@@ -122,7 +122,7 @@ def _evidence(whole: bool, origin: list[int], lead: Lead, areas: list[dict[str, 
     where = f"{r['width']}×{r['height']} pixels at ({r['x']}, {r['y']})" if r else ""
     if not whole:
         what = where or "Parts of the picture"
-        return Evidence(f"{what} were saved as JPEG before, {grid}, unlike the rest.", "edited", "strong" if r else "hint", CAVEAT)
+        return Evidence(f"{what} were saved as JPEG before, {grid}, unlike the rest.", "edited", "hint", CAVEAT)
     lacking = f"; {where} lack that save" if r else ""
     says = f"Saved as JPEG before, {grid}: cropped, turned or moved between the two saves{lacking}."
     return Evidence(says, "edited", "hint", CAVEAT)

@@ -75,14 +75,15 @@ def resampling(picture: Picture, *, method: str = "linear") -> Finding:
     y = light(stored)
     errors = np.abs(traces.errors(y))
     p = traces.linear_map(y) if method == "linear" else traces.em_map(y)[0]
-    step = stride(*p.shape, SIDE, STEP, MOST)
+    step = stride(p.shape[0], p.shape[1], SIDE, STEP, MOST)
     grid = places(p.shape[0], SIDE, step), places(p.shape[1], SIDE, step)
     busy = np.array([[errors[t : t + SIDE, x : x + SIDE].mean() for x in grid[1]] for t in grid[0]])
     if busy.max() < traces.CALM / 4:
         raise CannotAssess("The picture is flat or smooth all over: no pixel shows whether it was interpolated.")
     fours, mean = _peaks(p, grid)
     common = fours.mean(axis=(0, 1), dtype=np.float32)
-    top = _place(common)
+    row, column = _place(common)
+    top = row, column
     found = _alone(fours, busy, step)
     data: dict[str, object] = {
         "statistic": round(found.peak, 3),
@@ -104,7 +105,7 @@ def resampling(picture: Picture, *, method: str = "linear") -> Finding:
     return Finding(map=drawing, map_says=says, evidence=(*evidence, _part(found, box)), data=data)
 
 
-def _peaks(p: traces.Array, grid: Places) -> tuple[NDArray[np.float16], traces.Array]:
+def _peaks(p: traces.Array, grid: Places) -> tuple[NDArray[np.float16], NDArray[np.floating]]:
     """The fourfold peaks of every window, rows × columns × HALF × HALF, and the mean spectrum."""
     fours, total = [], np.zeros((SIDE, SIDE // 2 + 1), np.float32)
     for top in grid[0]:
@@ -114,8 +115,8 @@ def _peaks(p: traces.Array, grid: Places) -> tuple[NDArray[np.float16], traces.A
     return np.stack(fours), total / len(grid[0])
 
 
-def _place(fours: NDArray[np.floating]) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(int(fours.argmax()), fours.shape))
+def _place(fours: NDArray[np.floating]) -> list[int]:
+    return [int(i) for i in np.unravel_index(int(fours.argmax()), fours.shape)]
 
 
 def _alone(fours: NDArray[np.float16], busy: NDArray[np.floating], step: int) -> Trace:
@@ -161,7 +162,9 @@ def _whole(peak: float, frequency: tuple[float, float]) -> tuple[Evidence, ...]:
     x, y = frequency
     where = f"at ({x:.3f}, {y:.3f}) cycles per pixel and turned by 90°"
     as_by = f", as enlarging by {1 / (1 - x):.2f} or reducing to {1 / (1 + x):.2f} leaves it" if y == 0 else ""
-    says = f"The whole picture was resized or turned: the rhythm of its pixels peaks {peak:.1f} times above the surroundings {where}{as_by}."
+    says = (
+        f"The whole picture was resized or turned: the rhythm of its pixels peaks {peak:.1f} times above the surroundings {where}{as_by}."
+    )
     return (Evidence(says, caveat="Cameras' digital zoom, panoramas, websites and editors resize without intent to deceive."),)
 
 
@@ -169,6 +172,7 @@ def _part(found: Trace, box: dict[str, object]) -> Evidence:
     x, y = traces.frequency(found.of)
     says = (
         f"A part was resized or turned alone: {box['width']}×{box['height']} pixels at ({box['x']}, {box['y']}) have a rhythm at "
-        f"({x:.3f}, {y:.3f}) cycles per pixel, {found.peak:.1f} times above its surroundings, that the rest lacks (log10 NFA {found.log_nfa:.1f})."
+        f"({x:.3f}, {y:.3f}) cycles per pixel, {found.peak:.1f} times above its surroundings, that the rest lacks "
+        f"(log10 NFA {found.log_nfa:.1f})."
     )
     return Evidence(says, points_to="edited", weight="hint", caveat=CAVEAT)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.nets.assay_q import KINDS, AssayQ, loaded, statistics
+from assay.nets.assay_q import KINDS, AssayQ, loaded
+from assay.ops.localstats import statistics
 from assay.ops.views import views
 from assay.types import Face, Finding, Scale, ScoreCard, Weights
 
@@ -49,7 +50,7 @@ def fiqa_assay(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
     Not differentiable: it answers with findings, whose numbers are plain.
     Raises BadInput, and CannotAssess for a face under 24 pixels or outside the picture.
     """
-    image = check.faces(image, faces)
+    image = check.faces(image, faces, keep_uint8=True)
     return [_one(views(image, [face], side=SIDE, margin=MARGIN).float()) for face in faces]
 
 

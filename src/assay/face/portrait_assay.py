@@ -11,8 +11,8 @@ from torch import Tensor
 
 from assay import check, weights
 from assay.catalog import carded
-from assay.nets.assay_q import statistics
 from assay.nets.portrait import SIDE, Portrait, shrunk
+from assay.ops.localstats import statistics
 from assay.ops.views import views
 from assay.types import Face, Scale, ScoreCard, Weights
 

@@ -40,7 +40,7 @@ def vit_fiqa_assay(image: Tensor, faces: Sequence[Face]) -> Tensor:
     It was trained on few people and on damage made by us, and judges utility, not beauty; docs/face-utility.md says how much
     discarding by it helps, beside other scores.  Raises BadInput; CannotAssess where a face cannot be aligned.
     """
-    image = check.faces(image, faces)
+    image = check.faces(image, faces, keep_uint8=True)
     views = chips(image, faces, side=SMALL.side).float()
     quality: Tensor = net().to(image.device)(views)[0] if len(views) else views.new_zeros(0)
     return quality

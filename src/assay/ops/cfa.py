@@ -21,7 +21,9 @@ def lean(green: NDArray[np.float32], side: int) -> NDArray[np.float64]:
     """
     rows, columns = (green.shape[0] - 2) // side, (green.shape[1] - 2) // side
     out = np.full((rows, columns), np.nan)
-    board = np.where(np.add.outer(np.arange(1, side + 1), np.arange(1, side + 1)) % 2 == 0, 1.0, -1.0).astype(np.float32) / (side * side / 2)
+    board = np.where(np.add.outer(np.arange(1, side + 1), np.arange(1, side + 1)) % 2 == 0, 1.0, -1.0).astype(np.float32) / (
+        side * side / 2
+    )
     if side % 2:
         raise ValueError("windows need an even side, so that all begin on one colour of the board")
     for r in range(rows):

@@ -30,8 +30,9 @@ FEWEST = 5  # pairs
 WINDOW = 9  # pixels on a side, compared
 ALIKE = 0.75  # correlation of a window
 CONTRAST = 1.0  # grey levels: with less, a window cannot be told from another
-LEAST_GRAIN = 200  # pixels
-NOISY = 0.7  # grey levels of standard deviation
+LEAST_GRAIN = 1000  # pixels of an area, for its calmest tenth to be judged by
+CALM = 0.1  # with half of them, the edges of two prints of one logo correlate to 0.85; so to 0.2, and copies to 0.77 and more
+NOISY = 0.4  # grey levels of standard deviation
 BATCH = 1000
 
 
@@ -213,7 +214,7 @@ def _grain(a: Floats, b: Floats, mask: NDArray[np.bool_]) -> float | None:
     slope = np.maximum(*(gaussian_gradient_magnitude(v, 2) for v in (a, b)))
     if mask.sum() < LEAST_GRAIN:
         return None
-    calm = mask & (slope <= np.median(slope[mask]))
+    calm = mask & (slope <= np.quantile(slope[mask], CALM))
     p, q = ((v - gaussian_filter(v, 1))[calm] for v in (a, b))
     if min(p.std(), q.std()) < NOISY:
         return None

@@ -30,7 +30,7 @@ class Fit(NamedTuple):
     first: int
     gain: float
     share: float
-    count: int
+    values: int  # other than 0
     llr: Floats  # by absolute value 0, 1, 2, …: log of the likelihood saved twice over once
 
 
@@ -45,7 +45,7 @@ def density(once: NDArray[np.float32]) -> Floats:
     smooth: Floats = (total[high] - total[low]) / (high - low)
     smooth[0] /= 2
     smooth += 1e-4 * smooth.mean()
-    return smooth / smooth.sum()
+    return np.asarray(smooth / smooth.sum(), dtype=np.float64)
 
 
 @lru_cache(maxsize=64)

@@ -12,6 +12,7 @@ from PIL import Image
 
 from assay.ops import jpegfile
 from assay.ops.dct import block_dct
+from assay.ops.shared import shared
 from assay.types import CannotAssess
 
 STRIP = 512  # rows at a time: coefficients are floats while they are made
@@ -25,6 +26,7 @@ class Luma(NamedTuple):
     pixels: NDArray[np.uint8]  # H×W, as decoded
 
 
+@shared
 def luma(data: bytes) -> Luma:
     """Brightness as a JPEG file holds it.  Raises CannotAssess for anything else than an 8-bit YCbCr or grey JPEG file."""
     if data[:2] != b"\xff\xd8":

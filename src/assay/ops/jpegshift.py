@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.ops.dct import matrix
+from assay.ops.jpegcoefficients import luma
+from assay.ops.shared import shared
 
 Floats = NDArray[np.float64]
 FREQUENCIES = ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
@@ -46,6 +48,12 @@ def foremost(pixels: NDArray[np.uint8]) -> Lead:
     origin = int(np.minimum(leads, CEILING).sum(axis=0)[1:].argmax()) + 1
     steps = tuple(int(PERIODS[lead[origin].argmax()]) for lead in found)
     return Lead(origin, tuple(float(v) for v in leads[:, origin]), steps)
+
+
+@shared
+def foremost_of(data: bytes) -> Lead:
+    """The same of a JPEG file's luma."""
+    return foremost(luma(data).pixels)
 
 
 def _histograms(pixels: NDArray[np.uint8]) -> list[Floats]:

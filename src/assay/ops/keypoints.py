@@ -151,16 +151,16 @@ def _direction(length: Floats, direction: Floats) -> Floats:
     part = (turn - low).astype(np.float32)
     base = 36 * np.arange(n)[:, None]
     w = weight.reshape(n, -1)
-    flat = np.bincount((base + low.astype(int) % 36).ravel(), (w * (1 - part)).ravel(), 36 * n)
-    flat += np.bincount((base + (low.astype(int) + 1) % 36).ravel(), (w * part).ravel(), 36 * n)
-    h = flat.reshape(n, 36)
+    bins = np.concatenate([(base + (low.astype(int) + more) % 36).ravel() for more in (0, 1)])
+    shares = np.concatenate([(w * (1 - part)).ravel(), (w * part).ravel()])
+    h = np.asarray(np.bincount(bins, shares, 36 * n), dtype=np.float64).reshape(n, 36)
     for _ in range(2):
-        h = (np.roll(h, 1, 1) + h + np.roll(h, -1, 1)) / 3
+        h = np.asarray((np.roll(h, 1, 1) + h + np.roll(h, -1, 1)) / 3, dtype=np.float64)
     best, at = h.argmax(1), np.arange(n)
     left, mid, right = h[at, best - 1], h[at, best], h[at, (best + 1) % 36]
     bend = left - 2 * mid + right
     offset = np.where(bend < 0, 0.5 * (left - right) / np.where(bend < 0, bend, 1), 0)
-    return ((best + offset) * (2 * pi / 36)).astype(np.float32)
+    return np.asarray((best + offset) * (2 * pi / 36), dtype=np.float32)
 
 
 def _histograms(length: Floats, direction: Floats) -> Floats:
@@ -181,7 +181,7 @@ def _histograms(length: Floats, direction: Floats) -> Floats:
 @cache
 def _bell(sigma: float) -> Floats:
     at = np.arange(SAMPLES) - (SAMPLES - 1) / 2
-    return np.exp(-(at[:, None] ** 2 + at**2) / (2 * sigma**2)).astype(np.float32)
+    return np.asarray(np.exp(-(at[:, None] ** 2 + at**2) / (2 * sigma**2)), dtype=np.float32)
 
 
 @cache
@@ -189,4 +189,4 @@ def _cells() -> Floats:
     """256×16: how much each sample counts for each cell, linearly less from its middle on."""
     at, middles = np.arange(SAMPLES), np.arange(4) * 4 + 1.5
     share = np.maximum(1 - np.abs(at[:, None] - middles) / 4, 0)
-    return np.einsum("ia,jb->ijab", share, share).reshape(SAMPLES**2, 16).astype(np.float32)
+    return np.asarray(np.einsum("ia,jb->ijab", share, share).reshape(SAMPLES**2, 16), dtype=np.float32)

@@ -35,7 +35,7 @@ LOW = np.array(
     ],
     np.float32,
 )
-HIGH = LOW[::-1] * np.float32([1, -1, 1, -1, 1, -1, 1, -1])
+HIGH = LOW[::-1] * np.array([1, -1] * 4, np.float32)
 
 
 def residual(plane: Array) -> Array:
@@ -134,7 +134,11 @@ def match(noise: Array, expected: Array) -> tuple[float, tuple[int, int], float]
 
 
 def _pce(surface: Array, down: int, right: int) -> float:
-    near = surface[np.ix_(np.arange(down - NEAR, down + NEAR + 1) % surface.shape[0], np.arange(right - NEAR, right + NEAR + 1) % surface.shape[1])]
-    energy = (float(np.square(surface, dtype=np.float64).sum()) - float(np.square(near, dtype=np.float64).sum())) / (surface.size - near.size)
+    near = surface[
+        np.ix_(np.arange(down - NEAR, down + NEAR + 1) % surface.shape[0], np.arange(right - NEAR, right + NEAR + 1) % surface.shape[1])
+    ]
+    energy = (float(np.square(surface, dtype=np.float64).sum()) - float(np.square(near, dtype=np.float64).sum())) / (
+        surface.size - near.size
+    )
     peak = float(surface[down, right])
     return float(np.sign(peak) * peak**2 / max(energy, 1e-30))

@@ -64,7 +64,7 @@ def em_map(luma: Array) -> tuple[Array, NDArray[np.float64]]:
         if moved < SETTLED:
             break
     rest = middle - np.tensordot(weights.astype(np.float32), near, axes=1)
-    return _belief(rest, np.float32(sigma)).astype(np.float32), weights
+    return _belief(rest, sigma).astype(np.float32), weights
 
 
 def _belief(r: NDArray[np.floating], sigma: float) -> NDArray[np.floating]:
