@@ -1,7 +1,7 @@
 """Trains the localiser of splices and copy-moves.
 
     python recipes/splices.py DATA CACHE make --pictures 3000      # statistics of forged photographs; several at once with --worker K
-    python recipes/splices.py DATA CACHE train --minutes 45 --out src/assay/weights/splices.safetensors
+    python recipes/splices.py DATA CACHE train --minutes 10 --out src/assay/weights/splices.safetensors
 
 DATA holds pristine/* and camera/*; photographs of the parts "test" and "interval" are not used (recipes/forgeries.py). `make` can be
 stopped and started again, also while `train` runs: what is there is used from the next round on.
@@ -210,7 +210,7 @@ if __name__ == "__main__":
     cli.add_argument("--pictures", type=int, default=3200)
     cli.add_argument("--worker", type=int, default=0)
     cli.add_argument("--part", default="train", choices=["train", "interval"])
-    cli.add_argument("--minutes", type=float, default=45)
+    cli.add_argument("--minutes", type=float, default=10)
     cli.add_argument("--out", type=Path)
     args = cli.parse_args()
     torch.set_num_threads(1)
