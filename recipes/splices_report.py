@@ -68,7 +68,7 @@ def casia(data: Path) -> Iterator[Look]:
 
 
 def ours(data: Path, which: str) -> Iterator[Look]:
-    """Photographs of a part cut to SIDE: of "interval" all, one way each; of "test" every second, two ways, with two forgeries of every eighth."""
+    """Photographs cut to SIDE: of "interval" all, one way each; of "test" every second, two ways, and two forgeries of every eighth."""
     forgeries_module.LONGEST = SIDE
     photos = photographs(data, which)
     for i, path in enumerate(photos):
