@@ -360,7 +360,9 @@ FUSED_SAYS = """## All of it together
 
 Ratios of `recipes/origin.py`, on photographs of the test part. Cllr in bits: 0 is perfect, 1 says nothing; "least" is what better
 calibration could reach. Chances for ECE and Brier at even odds. The last two columns: how many of each class the verdict names.
-The "generated" row is on reconstructions by decoders, which is easier than real generators: for these see below."""
+
+Only edits are calibrated. What was trained on reconstructions did not carry over to real generators (generated.md), and ratios fitted
+on reconstructions would claim what is not so: of generated pictures nothing is weighed, and no chance is told."""
 VERDICTS_SAY = "## The verdict of `assay verify`, by source"
 STABLE_SAYS = """## The same photograph, saved in twelve ways
 

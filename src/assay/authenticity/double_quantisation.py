@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import ceil, log
+from statistics import median
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ ENOUGH = 32768  # blocks to learn from what coefficients look like before they a
 GAIN, GAIN_EACH = 50.0, 0.03  # nats; nats for each value
 SHARE = 0.3  # of the values must have been saved twice
 FEWEST = 3
+WHOLE = 0.75  # of the values, as a median over frequencies: less is no picture saved twice with a part added, but one saved three times
 CLIPPED = (3, 252)  # darker or brighter, in any channel, and the decoder has cut the values
 AROUND = 3  # blocks on a side that judge together
 PRIOR = 0.1  # ours: of a block being younger than the first save
@@ -61,7 +63,7 @@ def double_quantisation(picture: Picture) -> Finding:
         raise CannotAssess(f"double quantisation needs at least {MIN_SIDE}×{MIN_SIDE} pixels; this picture has {size} (width×height).")
     file = luma(picture.data)
     fits = _fits(file)
-    if len(fits) < FEWEST:
+    if len(fits) < FEWEST or median(f.share for f in fits.values()) < WHOLE:
         says = "No trace of an earlier, coarser JPEG save: saved once, or more finely before, or cropped off its grid or resized since."
         return Finding(
             evidence=(Evidence(says, caveat=CAVEAT),), data={"statistic": 0.0, "first_quality": None, "frequencies": [], "regions": []}

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu
 
+from assay.nets.resnet50 import Bottleneck
+
 GAIN = 2 / 3  # networks/resnet.py of the release
 
 
@@ -13,22 +15,6 @@ def residual(x: Tensor, down: int = 0, across: int = 0) -> Tensor:
     """…×H×W, sides even: each pixel of a 2×2 cell less the cell's first one. The cells begin at row `down`, column `across`."""
     x = x[..., down : x.shape[-2] - down, across : x.shape[-1] - across]
     return x - x[..., ::2, ::2].repeat_interleave(2, -2).repeat_interleave(2, -1)
-
-
-class Bottleneck(nn.Module):
-    """1×1, 3×3 and 1×1 convolutions added to their input; parameters named as torchvision names them."""
-
-    def __init__(self, inside: int, width: int, stride: int = 1) -> None:
-        super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(inside, width, 1, bias=False), nn.BatchNorm2d(width)
-        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
-        self.conv3, self.bn3 = nn.Conv2d(width, 4 * width, 1, bias=False), nn.BatchNorm2d(4 * width)
-        same = stride == 1 and inside == 4 * width
-        self.downsample = None if same else nn.Sequential(nn.Conv2d(inside, 4 * width, 1, stride, bias=False), nn.BatchNorm2d(4 * width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = relu(self.bn2(self.conv2(relu(self.bn1(self.conv1(x))))))
-        return relu(self.bn3(self.conv3(y)) + (x if self.downsample is None else self.downsample(x)))
 
 
 class NPR(nn.Module):

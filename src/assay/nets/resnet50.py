@@ -11,7 +11,7 @@ DEPTHS, WIDTH = (3, 4, 6, 3), 64
 class Bottleneck(nn.Module):
     """1×1, 3×3 and 1×1 convolutions added to their input."""
 
-    def __init__(self, inside: int, width: int, stride: int) -> None:
+    def __init__(self, inside: int, width: int, stride: int = 1) -> None:
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(inside, width, 1, bias=False), nn.BatchNorm2d(width)
         self.conv2, self.bn2 = nn.Conv2d(width, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)

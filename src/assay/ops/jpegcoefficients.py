@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -47,9 +48,11 @@ def luma(data: bytes) -> Luma:
 
 def _decoded(data: bytes) -> NDArray[np.uint8]:
     try:
-        with Image.open(io.BytesIO(data)) as im:
-            im.draft("L", im.size)  # the decoder's own luma: no conversion to RGB and back
-            return np.array(im.convert("L"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is odd about the file was told when it was opened
+            with Image.open(io.BytesIO(data)) as im:
+                im.draft("L", im.size)  # the decoder's own luma: no conversion to RGB and back
+                return np.array(im.convert("L"))
     except (OSError, ValueError, SyntaxError) as error:
         raise CannotAssess(f"the JPEG file cannot be decoded: {error}.") from error
 
