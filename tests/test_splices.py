@@ -147,7 +147,7 @@ def test_a_paste_stands_out(pasted):
 @pytest.mark.parametrize("quality", [None, 90, 75])
 def test_an_untouched_photograph_raises_no_alarm(photo, quality):
     finding = ask(jpeg(photo, quality) if quality else photo, encoded(photo, quality=quality) if quality else b"")
-    assert finding.data["statistic"] < finding.data["alarm"]
+    assert finding.data["statistic"] < 0
     (said,) = finding.evidence
     assert said.points_to is None
     assert "does not show that the picture is untouched" in said.says
