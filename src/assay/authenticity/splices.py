@@ -48,7 +48,7 @@ def splices(picture: Picture) -> Finding:
     """Which areas do not go with the rest: pasted from elsewhere, copied within the picture, or painted over. A small net, with its doubts.
 
     picture: its pixels as stored, seen in squares of 8×8 pixels, or larger ones where there would be more than 9216; of a square
-    over 16 pixels wide only the middle 16×16 are looked at, and copies are sought in a reduction to 60 000 pixels.
+    over 16 pixels wide only the middle 16×16 are looked at, and copies are sought in a reduction to 27 000 pixels.
     data: statistic (for the whole picture; larger speaks for an edit, 0 and more is a hint); confidence, the mean of how far the map can
     be trusted, 0..1; area, the share of the picture marked; square, in pixels; regions, each with x, y, width, height, share (of the
     picture), likelihood and confidence. map: h×w, 0..1; long side 2048 at most. Of copies both ends may be marked.
