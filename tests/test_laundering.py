@@ -64,9 +64,12 @@ def test_the_highest_scores_count():
 
 
 @pytest.mark.parametrize(("first", "second", "want"), [(-99, 0, "photograph"), (1, 1, "laundered"), (1, -99, "synthetic")])
-def test_the_second_net_is_asked_only_where_the_first_finds_traces(monkeypatch, first, second, want):
-    monkeypatch.setattr(room, "load", lambda file: Fixed({"a": first, "b": second}[file]))
-    got = detect(picture(b"", pixels=scene(300, 280)), synthetic="a", laundered="b", crops=20, best=10)
+def test_the_second_net_is_asked_only_where_the_first_finds_traces(tmp_path, monkeypatch, first, second, want):
+    for name in "ab":
+        (tmp_path / name).touch()
+    monkeypatch.setattr(room, "load", lambda path: Fixed({"a": first, "b": second}[path.name]))
+    files = {"synthetic": str(tmp_path / "a"), "laundered": str(tmp_path / "b")}
+    got = detect(picture(b"", pixels=scene(300, 280)), **files, crops=20, best=10)
     assert got.data["class"] == want
     assert ("laundered" in got.data) == (want != "photograph")
     assert got.data["statistic"] == pytest.approx(first + 14.5)
@@ -78,7 +81,7 @@ def test_parameters_load_as_released(tmp_path):
     torch.save({"net": net.state_dict(), "epoch": 3}, tmp_path / "net.pth")
     x = torch.rand(1, 3, 96, 96)
     with torch.no_grad():
-        torch.testing.assert_close(room.load(str(tmp_path / "net.pth"))(x), net(x))
+        torch.testing.assert_close(room.load(tmp_path / "net.pth")(x), net(x))
 
 
 def test_what_is_missing_or_wrong_is_said(tmp_path, monkeypatch):

@@ -6,10 +6,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from assay.authenticity.resampling import resampling
 from assay.ops import resampling as traces
+from assay.ops.traces import grain
 from assay.types import BadInput, CannotAssess
 from files import picture
 from pictures import jpeg
@@ -46,7 +48,7 @@ def test_em_finds_the_weights_of_bilinear(photo):
     y = exactly_doubled(photo[:200, :200, 1])
     p, weights = traces.em_map(y)
     np.testing.assert_allclose(weights, KIRCHNER, atol=0.01)
-    assert (np.abs(traces.errors(y)) < 1e-3).mean() >= 0.74
+    assert (np.abs(grain(torch.from_numpy(y)[None] / 255)) < 1e-3).mean() >= 0.74
     assert (p > 0.9).mean() >= 0.74
 
 

@@ -14,8 +14,9 @@ from assay import tasks
 from assay.authenticity import universal_fake_detect as room
 from assay.catalog import get
 from assay.nets import clip_vit
-from assay.nets.clip_vit import CLIPVision, Shape, load, named, shape_of, tensors
+from assay.nets.clip_vit import CLIPVision, Shape, _kept, load, named, shape_of
 from assay.types import BadInput, MissingWeights, Weights
+from assay.weights import others
 from files import picture, scene, survives
 
 detect = get("universal_fake_detect")
@@ -119,10 +120,10 @@ def test_openais_own_program_is_run_only_where_it_is_known(tmp_path, monkeypatch
     with pytest.warns(DeprecationWarning, match="script"):
         torch.jit.script(Whole()).save(path)
     with pytest.raises(BadInput, match="holds more than tensors"):
-        tensors(path)
+        others.tensors(path)
     known = Weights(file=path.name, sha256=clip_vit.weights.digest(path), license="", url="")
     monkeypatch.setattr(clip_vit, "VIT_L_14", known)
-    assert sorted(tensors(path)) == ["visual.bias", "visual.weight"]
+    assert sorted(_kept(path)) == ["visual.bias", "visual.weight"]
     with pytest.raises(BadInput, match="does not hold the parameters of CLIP"):
         load(str(path), instead="")
 

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from assay.catalog import carded
 from assay.nets.adm import ADM, Shape
-from assay.nets.clip_vit import tensors
 from assay.nets.imagenet import standardised
 from assay.nets.resnet50 import ResNet50
 from assay.ops import photo
 from assay.ops.ddim import BETAS, TRAINED, Noise, reconstructed
 from assay.types import BadInput, Evidence, EvidenceCard, Finding, MissingWeights, Picture, Weights
+from assay.weights import others
 
 DIFFUSION = Weights(
     file="256x256_diffusion_uncond.pt",
@@ -133,10 +133,10 @@ def seeing(net: str) -> tuple[Noise, int]:
                 return torch.jit.load(path, map_location="cpu").eval(), Shape().side  # type: ignore[no-untyped-call]
             except (RuntimeError, ValueError) as e:
                 raise BadInput(f"{net} is no TorchScript file: {str(e).splitlines()[0]}") from e
-    kept, shape = tensors(path), _shape(path)
+    kept, shape = others.tensors(path), _shape(path)
     with torch.device("meta"):  # 550 million numbers need no first values
         unet = ADM(shape)
-    return _filled(unet, kept, net, "ADM's U-Net").float(), shape.side
+    return others.filled(unet, kept, path, "ADM's U-Net").float(), shape.side
 
 
 def _shape(path: Path) -> Shape:
@@ -177,12 +177,4 @@ def _of_diffusers(folder: Path) -> tuple[Noise, int]:
 def classifier(file: str) -> ResNet50:
     if not Path(file).is_file():
         raise MissingWeights(f"there is no file {file}; give the path of DIRE's classifier ({CLASSIFIER.url}).")
-    return _filled(ResNet50(), tensors(Path(file)), file, "a ResNet-50 with one output")
-
-
-def _filled(body: Net, kept: dict[str, Tensor], file: str, what: str) -> Net:
-    try:
-        body.load_state_dict(kept, assign=True)
-    except RuntimeError as e:
-        raise BadInput(f"{file} does not hold the parameters of {what}: {str(e).splitlines()[-1].strip()}") from e
-    return body.eval().requires_grad_(False)
+    return others.filled(ResNet50(), others.tensors(Path(file)), Path(file), "a ResNet-50 with one output")

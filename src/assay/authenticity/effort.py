@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from math import exp
 from pathlib import Path
@@ -12,10 +11,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from assay.catalog import carded
-from assay.nets.clip_vit import standardised, tensors
+from assay.nets.clip_vit import standardised
 from assay.nets.effort import Effort, merged, shape
 from assay.ops import photo
-from assay.types import BadInput, Evidence, EvidenceCard, Finding, MissingWeights, Picture, Weights
+from assay.types import BadInput, Evidence, EvidenceCard, Finding, Picture, Weights
+from assay.weights import others
 
 # Google Drive holds the three, under whatever name one saves them; nobody has published what they weigh.
 GENIMAGE, CHAMELEON, FACES = (
@@ -56,7 +56,7 @@ def effort(picture: Picture, *, file: str = "") -> Finding:
     data: statistic (the logit of "fake" less that of "real"; larger says "generated"), probability (their softmax; not calibrated).
     Raises MissingWeights, and BadInput for a file that does not fit.
     """
-    net = load(file or str(found()))
+    net = load(others.place(GENIMAGE, file, instead=INSTEAD, more="; recipes/effort.py trains one of your own"))
     stored = picture.stored()
     pixels = stored if len(stored) in (1, 3) else picture.pixels
     with torch.no_grad():
@@ -76,31 +76,14 @@ def squeezed(pixels: Tensor, side: int) -> Tensor:
     return x.round() / 255
 
 
-def found() -> Path:
-    """The checkpoint for pictures of any kind, in ASSAY_WEIGHTS."""
-    folder = os.environ.get("ASSAY_WEIGHTS")
-    path = Path(folder or ".") / GENIMAGE.file
-    if not folder or not path.is_file():
-        raise MissingWeights(
-            f"{GENIMAGE.file} is not on this machine. It can be had from {GENIMAGE.url} (licence: {GENIMAGE.license}). Put it into a "
-            "folder, set ASSAY_WEIGHTS to that folder, or give file=PATH; recipes/effort.py trains one of your own. Offline, "
-            f"{INSTEAD} answers the same question with what ships with assay."
-        )
-    return path
-
-
 @cache
-def load(file: str) -> Effort:
+def load(path: Path) -> Effort:
     """The net of a checkpoint, split layers made whole; CLIP's own file is not needed."""
-    path = Path(file)
-    if not path.is_file():
-        raise MissingWeights(f"there is no file {file}; give the path of {GENIMAGE.file}, or of one that recipes/effort.py made.")
-    kept = tensors(path)
+    kept = others.tensors(path)
     try:
         whole = merged(kept)
         with torch.device("meta"):  # 300 million numbers need no first values
             net = Effort(shape(whole))
-        net.load_state_dict({k: v.float() for k, v in whole.items()}, assign=True)
     except (RuntimeError, KeyError, IndexError) as e:
-        raise BadInput(f"{file} does not hold the parameters of Effort: {str(e).splitlines()[-1].strip()}") from e
-    return net.eval().requires_grad_(False)
+        raise BadInput(f"{path} does not hold the parameters of Effort: {str(e).splitlines()[-1].strip()}") from e
+    return others.filled(net, {k: v.float() for k, v in whole.items()}, path, "Effort")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 
@@ -11,11 +10,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from assay.catalog import carded
-from assay.nets.clip_vit import tensors
 from assay.nets.efficientnet import EfficientNetB4
 from assay.nets.imagenet import standardised
 from assay.ops import photo
-from assay.types import BadInput, Evidence, EvidenceCard, Finding, MissingWeights, Picture, Weights
+from assay.types import BadInput, Evidence, EvidenceCard, Finding, Picture, Weights
+from assay.weights import others
 
 SYNTHETIC, LAUNDERED = (
     Weights(file=file, sha256="unpublished", license="MIT", url=f"https://www.dropbox.com/scl/fi/{at}&dl=1")
@@ -58,13 +57,13 @@ def laundering(picture: Picture, *, synthetic: str = "", laundered: str = "", cr
         raise BadInput(f"best must be 1 to crops; got {best} of {crops}.")
     stored = picture.stored()
     parts = cut(stored if len(stored) in (1, 3) else picture.pixels, crops)
-    first = judged(load(synthetic or str(found(SYNTHETIC))), parts, best)
+    first = judged(load(others.place(SYNTHETIC, synthetic, instead=INSTEAD)), parts, best)
     data: dict[str, object] = {"statistic": round(first, 4), "class": "photograph"}
     says = f"The first net says {first:+.2f}: "
     if first <= 0:
         says += "like a photograph; this clears nothing."
     else:
-        second = judged(load(laundered or str(found(LAUNDERED))), parts, best)
+        second = judged(load(others.place(LAUNDERED, laundered, instead=INSTEAD)), parts, best)
         data |= {"laundered": round(second, 4), "class": "laundered" if second > 0 else "synthetic"}
         says += "traces of an image model. The second says "
         says += f"{second:+.2f}: " + ("of its codec alone, over what may be a photograph." if second > 0 else "of the whole model.")
@@ -90,26 +89,7 @@ def judged(net: EfficientNetB4, crops: Tensor, best: int) -> float:
     return float(torch.cat(scores).topk(best).values.mean())
 
 
-def found(w: Weights) -> Path:
-    folder = os.environ.get("ASSAY_WEIGHTS")
-    path = Path(folder or ".") / w.file
-    if not folder or not path.is_file():
-        raise MissingWeights(
-            f"{w.file} is not on this machine. It can be had from {w.url} (licence: {w.license}). Put it into a folder, set "
-            f"ASSAY_WEIGHTS to that folder, or give its path. Offline, {INSTEAD} answers the first half of the question with what "
-            "ships with assay."
-        )
-    return path
-
-
 @cache
-def load(file: str) -> EfficientNetB4:
-    path = Path(file)
-    if not path.is_file():
-        raise MissingWeights(f"there is no file {file}; give the path of {SYNTHETIC.file} or {LAUNDERED.file}.")
-    net = EfficientNetB4()
-    try:
-        net.load_state_dict({k.removeprefix("model."): v for k, v in tensors(path, under="net").items()})
-    except RuntimeError as e:
-        raise BadInput(f"{file} does not hold the parameters of EfficientNet-B4 with two outputs: {str(e).splitlines()[-1].strip()}") from e
-    return net.eval().requires_grad_(False)
+def load(path: Path) -> EfficientNetB4:
+    kept = {k.removeprefix("model."): v for k, v in others.tensors(path).items()}
+    return others.filled(EfficientNetB4(), kept, path, "EfficientNet-B4 with two outputs")

@@ -12,8 +12,7 @@ from torch.nn.functional import interpolate
 
 from assay.catalog import carded
 from assay.ops.regions import log10_tail
-from assay.ops.resampling import errors
-from assay.ops.traces import LONG_SIDE, light
+from assay.ops.traces import LONG_SIDE, grain, light
 from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, Picture
 
 Array = NDArray[np.floating]
@@ -56,11 +55,12 @@ def noise_level(picture: Picture) -> Finding:
     map: h×w, standard deviations from the fit, smoothed. A group is told only far beyond chance: cells of nature hang together.
     Raises CannotAssess below 256×256 and where fewer than 64 cells can be judged.
     """
-    y = light(picture.stored())
+    stored = picture.stored()
+    y = light(stored)
     height, width = y.shape
     if min(height, width) < MIN_SIDE:
         raise CannotAssess(f"Noise levels need at least {MIN_SIDE}×{MIN_SIDE} pixels; this picture has {width}×{height}.")
-    sigma, mean, content = _cells(y)
+    sigma, mean, content = _cells(y, grain(stored))
     known = (sigma > FLOOR) & (mean > DARK) & (mean < FULL)
     calm = known & (content <= np.quantile(content[known], CALM)) if known.any() else known
     if calm.sum() < LEAST:
@@ -97,7 +97,7 @@ def noise_level(picture: Picture) -> Finding:
 MAP_SAYS = "Bright areas are noisier or smoother than calm parts of the same lightness elsewhere; textures and soft focus do so as well."
 
 
-def _cells(y: NDArray[np.float32]) -> tuple[Array, Array, Array]:
+def _cells(y: NDArray[np.float32], errors: NDArray[np.float32]) -> tuple[Array, Array, Array]:
     """Noise (grey levels), mean, and content (log of the slopes of the picture 4 times smaller) of every cell."""
     rows, columns = y.shape[0] // CELL, y.shape[1] // CELL
     y = y[: rows * CELL, : columns * CELL]
@@ -105,7 +105,8 @@ def _cells(y: NDArray[np.float32]) -> tuple[Array, Array, Array]:
     def average(x: Array, side: int) -> Array:
         return np.asarray(x.reshape(x.shape[0] // side, side, x.shape[1] // side, side).mean(axis=(1, 3)))
 
-    noise = TO_SIGMA * average(np.pad(np.abs(errors(y)), 1, mode="edge"), CELL)
+    inside = np.abs(errors[: len(y) - 2, : y.shape[1] - 2])
+    noise = TO_SIGMA * average(np.pad(inside, 1, mode="edge"), CELL)
     small = average(y, COARSE)
     across, down = (np.abs(np.diff(small, axis=a, append=small[(slice(None),) * a + (slice(-1, None),)])) for a in (1, 0))
     return noise, average(small, CELL // COARSE), np.log(average(across + down, CELL // COARSE) + 0.5)

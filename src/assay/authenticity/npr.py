@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from functools import cache
 from math import exp
 from pathlib import Path
@@ -15,7 +14,8 @@ from assay.catalog import carded
 from assay.nets.imagenet import standardised
 from assay.nets.npr import NPR, mean_over_cells, residual
 from assay.ops import photo
-from assay.types import BadInput, CannotAssess, Evidence, EvidenceCard, Finding, MissingWeights, Picture
+from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, MissingWeights, Picture
+from assay.weights import others
 
 SIDE = 32  # pixels at least: every step of a row meets its like four times
 LONG_SIDE = 2048  # of the map, pixels
@@ -59,7 +59,7 @@ def npr(picture: Picture, *, file: str = "") -> Finding:
     says = f"Steps between neighbouring pixels come in cells of {factor}: those between cells are {more:.0f} % larger."
     evidence = [Evidence(says, caveat=CAVEAT)]
     if file:
-        logit = _judged(load(file), pixels)
+        logit = _judged(load(Path(file)), pixels)
         data["logit"] = round(logit, 4)
         evidence.append(
             Evidence(f"The net of NPR says {logit:+.2f}; it calls a picture generated above 0.", caveat="It errs often on JPEG.")
@@ -115,16 +115,8 @@ def _judged(net: NPR, pixels: Tensor) -> float:
 
 
 @cache
-def load(file: str) -> NPR:
+def load(path: Path) -> NPR:
     """The net with the parameters of a file: a plain state dict, or a training script's under "model"."""
-    path = Path(file)
     if not path.is_file():
-        raise MissingWeights(f"there is no file {file}; give the path of NPR.pth.")
-    kept = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-    kept = kept.get("model", kept) if isinstance(kept, dict) else {}
-    net = NPR()
-    try:
-        net.load_state_dict({k.removeprefix("module."): v for k, v in kept.items()})
-    except (RuntimeError, AttributeError) as e:
-        raise BadInput(f"{file} does not hold the parameters of NPR's net: {str(e).splitlines()[-1].strip()}") from e
-    return net.eval().requires_grad_(False)
+        raise MissingWeights(f"there is no file {path}; give the path of NPR.pth.")
+    return others.filled(NPR(), others.tensors(path), path, "NPR's net")

@@ -11,7 +11,7 @@ from scipy.ndimage import label
 
 from assay.catalog import carded
 from assay.ops import resampling as traces
-from assay.ops.traces import drawn, light, places, stride
+from assay.ops.traces import drawn, grain, light, places, stride
 from assay.types import BadInput, CannotAssess, Evidence, EvidenceCard, Finding, Picture
 
 SIDE = traces.SIDE
@@ -73,8 +73,8 @@ def resampling(picture: Picture, *, method: str = "linear") -> Finding:
     if min(height, width) < MIN_SIDE:
         raise CannotAssess(f"Traces of resampling need at least {MIN_SIDE}×{MIN_SIDE} pixels; this picture has {width}×{height}.")
     y = light(stored)
-    errors = np.abs(traces.errors(y))
-    p = traces.linear_map(y) if method == "linear" else traces.em_map(y)[0]
+    errors = np.abs(grain(stored))
+    p = traces.linear_map(errors) if method == "linear" else traces.em_map(y)[0]
     step = stride(p.shape[0], p.shape[1], SIDE, STEP, MOST)
     grid = places(p.shape[0], SIDE, step), places(p.shape[1], SIDE, step)
     busy = np.array([[errors[t : t + SIDE, x : x + SIDE].mean() for x in grid[1]] for t in grid[0]])

@@ -6,7 +6,7 @@ import numpy as np
 
 from assay.catalog import carded
 from assay.ops import resampling as traces
-from assay.ops.traces import light, places
+from assay.ops.traces import grain, places
 from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, Picture
 
 SIDE = traces.SIDE
@@ -45,10 +45,10 @@ def spectral_peaks(picture: Picture) -> Finding:
     height, width = stored.shape[-2:]
     if min(height, width) < MIN_SIDE:
         raise CannotAssess(f"Spectral peaks need at least {MIN_SIDE}×{MIN_SIDE} pixels; this picture has {width}×{height}.")
-    grain = traces.errors(light(stored))
-    tops, lefts = (places(n, SIDE, max(SIDE // 2, (n - SIDE) // MOST + 1)) for n in grain.shape)
-    rows = [(t, lefts[[grain[t : t + SIDE, x : x + SIDE].std() > FLAT for x in lefts]]) for t in tops]
-    spectra = [traces.spectra(grain, int(t), xs) for t, xs in rows if len(xs)]
+    left = grain(stored)
+    tops, lefts = (places(n, SIDE, max(SIDE // 2, (n - SIDE) // MOST + 1)) for n in left.shape)
+    rows = [(t, lefts[[left[t : t + SIDE, x : x + SIDE].std() > FLAT for x in lefts]]) for t in tops]
+    spectra = [traces.spectra(left, int(t), xs) for t, xs in rows if len(xs)]
     if not spectra:
         raise CannotAssess("The picture has no grain: it is flat or smooth all over.")
     mean = np.concatenate(spectra).mean(axis=0)

@@ -12,9 +12,10 @@ from torch.nn.functional import linear, pad
 
 from assay import weights
 from assay.catalog import carded
-from assay.nets.clip_vit import VIT_L_14, CLIPVision, load, standardised, tensors
+from assay.nets.clip_vit import VIT_L_14, CLIPVision, load, standardised
 from assay.ops import photo
 from assay.types import BadInput, Evidence, EvidenceCard, Finding, MissingWeights, Picture, Weights
+from assay.weights import others
 
 HEAD = Weights(
     file="fc_weights.pth",
@@ -87,7 +88,7 @@ def layer(file: str) -> tuple[Tensor, Tensor]:
     path = Path(file) if file else weights.find(HEAD, instead=INSTEAD)
     if not path.is_file():
         raise MissingWeights(f"there is no file {file}; give the path of fc_weights.pth from {HEAD.url} ({HEAD.license}).")
-    kept = {k.removeprefix("fc."): v for k, v in tensors(path).items()}
+    kept = {k.removeprefix("fc."): v for k, v in others.tensors(path).items()}
     weight, bias = (kept.get(k, torch.zeros(0)).float() for k in ("weight", "bias"))
     if weight.ndim != 2 or weight.shape[0] != 1 or bias.shape != (1,):
         raise BadInput(f"{path} is no linear layer with one output: it holds {', '.join(kept)}.")

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from assay import weights
 from assay.types import BadInput, MissingWeights, Weights
+from assay.weights import others
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # OpenAI: of its training pixels in [0, 1]
 VIT_L_14 = Weights(
@@ -178,7 +178,7 @@ def load(file: str, *, instead: str) -> CLIPVision:
     if not path.is_file():
         raise MissingWeights(f"there is no file {file}; give the path of CLIP's ViT-L/14: {VIT_L_14.url} ({VIT_L_14.license}).")
     try:
-        kept = named(tensors(path))
+        kept = named(_kept(path))
         with torch.device("meta"):  # 300 million numbers need no first values
             net = CLIPVision(shape_of(kept))
         net.load_state_dict({k: v.float() for k, v in kept.items()}, assign=True)
@@ -187,33 +187,10 @@ def load(file: str, *, instead: str) -> CLIPVision:
     return net.eval().requires_grad_(False)
 
 
-def tensors(path: Path, *, under: str = "state_dict") -> dict[str, Tensor]:
-    """The tensors of a file of ours, OpenAI's or transformers'; nothing in it is run unless its content is known.
-
-    A state dict may lie under `under`, "model" or "model_state_dict", and its names may begin with "module.".  Raises BadInput.
-    """
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return dict(load_file(path))
-        except SafetensorError as e:
-            raise BadInput(f"{path} is no safetensors file: {e}") from e
-    if path.stat().st_size > 1 << 20 and weights.digest(path) == VIT_L_14.sha256:
+def _kept(path: Path) -> dict[str, Tensor]:
+    """What a file of ours, OpenAI's or transformers' holds; a program in it is run only where its content is known.  Raises BadInput."""
+    if path.suffix != ".safetensors" and path.stat().st_size > 1 << 20 and weights.digest(path) == VIT_L_14.sha256:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # torch would rather export, but OpenAI's file is what it is
             return dict(torch.jit.load(path, map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that a program was met: it is refused, and said below
-            kept = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, UnpicklingError, EOFError, ValueError) as e:
-        says = str(e).strip().splitlines()
-        raise BadInput(f"{path} holds more than tensors, or none; save its state_dict(): {says[0] if says else e!r}") from e
-    for name in (under, "model", "model_state_dict"):
-        kept = kept.get(name, kept) if isinstance(kept, dict) else {}
-    found = {k.removeprefix("module."): v for k, v in kept.items() if isinstance(k, str) and isinstance(v, Tensor)}
-    if not found:
-        raise BadInput(f"{path} holds no tensors by name.")
-    return found
+    return others.tensors(path)

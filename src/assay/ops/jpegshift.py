@@ -7,6 +7,7 @@ more frequencies are looked at, which finds smaller areas.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -77,14 +78,21 @@ def _histograms(pixels: NDArray[np.uint8]) -> list[Floats]:
 
 def _periodicity(counts: Floats, cosine: bool) -> tuple[Floats, Floats]:
     """64×periods: how strongly the counts repeat with each period; and 64×1: the chance spread of that, as few values have more."""
-    n = np.arange(counts.shape[1])
+    cosines, sines = _waves(counts.shape[1])
     if not cosine:  # of the mean, where the multiples start is unknown: 128 was taken away
         each = np.maximum(counts.sum(1, keepdims=True), 1)
-        return np.abs(counts @ np.exp(-2j * np.pi * n[:, None] / PERIODS)) / each, (2 * each) ** -0.5
+        return np.hypot(counts @ cosines, counts @ sines) / each, (2 * each) ** -0.5
     counts = counts.copy()
     counts[:, :2] = counts[:, -1:] = 0  # too many, and not to be told apart from no texture
     each = np.maximum(counts.sum(1, keepdims=True), 1)
-    return counts @ np.cos(2 * np.pi * n[:, None] / PERIODS) / each, (2 * each) ** -0.5
+    return counts @ cosines / each, (2 * each) ** -0.5
+
+
+@cache
+def _waves(values: int) -> tuple[Floats, Floats]:
+    """values×periods: a cosine and a sine of each period."""
+    phase = 2 * np.pi * np.arange(values)[:, None] / PERIODS
+    return np.cos(phase), np.sin(phase)
 
 
 def _lead(f: Floats, chance: Floats) -> Floats:

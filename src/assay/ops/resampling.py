@@ -30,15 +30,11 @@ SETTLED, ROUNDS = 1e-3, 100
 PLACES = tuple((y, x) for y in range(3) for x in range(3) if (y, x) != (1, 1))
 
 
-def errors(luma: Array) -> Array:
-    """Each pixel less its prediction [-¼ ½ -¼; ½ 0 ½; -¼ ½ -¼] from its neighbours (Kirchner 2008), without the border."""
-    across = luma[:, :-2] - 2 * luma[:, 1:-1] + luma[:, 2:]
-    return np.asarray((across[:-2] - 2 * across[1:-1] + across[2:]) / 4, np.float32)
-
-
-def linear_map(luma: Array) -> Array:
-    """How badly each pixel is predicted by fixed weights, as a logarithm: keeps more of the rhythm after JPEG than exp(-e²)."""
-    return np.log(np.abs(errors(luma)) + np.float32(CALM))
+def linear_map(errors: Array) -> Array:
+    """How badly each pixel is predicted: the logarithm of |`traces.grain`|, which keeps more of the rhythm after JPEG than exp(-e²)."""
+    p = errors + np.float32(CALM)
+    np.log(p, out=p)
+    return p
 
 
 def em_map(luma: Array) -> tuple[Array, NDArray[np.float64]]:
