@@ -214,3 +214,18 @@ def test_robustness_from_a_folder_to_a_plot(two_kinds, tmp_path):
     assert {r["after"] for r in again["rows"]} == {START, CONTROL, "jpeg 90", "jpeg 50"}
     with pytest.raises(BadInput, match="gives no statistic"):
         call("robustness", two_kinds, "--with", "sharpness", "--ways", "jpeg 90", "--draws", 0)
+
+
+def test_detectors_with_other_answers_share_the_ticks_of_a_panel(tmp_path):
+    pytest.importorskip("matplotlib")
+    from assay.bench.plot import panels
+    from assay.bench.resample import Figure
+
+    lines = {
+        "all": (["as it is", "1", "2"], [Figure(1), Figure(0.9, (0.8, 1)), Figure(0.8)]),
+        "some": (["as it is", "2"], [Figure(1), Figure(0.5)]),
+    }
+    panels({"blur": lines}, tmp_path / "p.svg", y="AUC", units={"blur": "px"})
+    assert (tmp_path / "p.svg").stat().st_size > 2000
+    with pytest.raises(BadInput, match="must end in one of"):
+        panels({"blur": lines}, tmp_path / "p.doc", y="AUC", units={})

@@ -40,12 +40,14 @@ def panels(
     columns = min(3, len(curves))
     figure, axes = _figure(path, (3.1 * columns, 2.7 * -(-len(curves) // columns)), -(-len(curves) // columns), columns)
     for axis, (name, lines) in zip(axes, curves.items(), strict=False):
+        ticks = list(dict.fromkeys(t for at, _ in sorted(lines.values(), key=lambda line: -len(line[0])) for t in at))
         for label, (at, values) in lines.items():
-            (line,) = axis.plot(range(len(at)), [v.value for v in values], marker="o", markersize=3, label=label)
+            places = [ticks.index(t) for t in at]
+            (line,) = axis.plot(places, [v.value for v in values], marker="o", markersize=3, label=label)
             ends = [v.interval or (v.value, v.value) for v in values]
-            axis.fill_between(range(len(at)), [a for a, _ in ends], [b for _, b in ends], color=line.get_color(), alpha=0.15, linewidth=0)
+            axis.fill_between(places, [a for a, _ in ends], [b for _, b in ends], color=line.get_color(), alpha=0.15, linewidth=0)
         axis.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
-        axis.set_xticks(range(len(at)), at, fontsize=8)
+        axis.set_xticks(range(len(ticks)), ticks, fontsize=8)
         axis.set(title=f"{name} ({units[name]})" if name in units else name, ylim=(0, 1.02), ylabel=y)
         axis.grid(alpha=0.3)
     for axis in axes[len(curves) :]:

@@ -81,7 +81,7 @@ def _rates(s: Floats, y: Bools, start: np.ndarray[tuple[int], np.dtype[np.intp]]
     above, now = s[here] > limit, auc(roc(s[here], y[here]))
     return {
         "auc": now,
-        "lost": auc(roc(s[start], y[start])) - now,
+        "lost": round(auc(roc(s[start], y[start])) - now, 12),  # 0 is 0, whatever the order of sums
         "found": float(above[y[here]].mean()),
         "false alarms": float(above[~y[here]].mean()),
     }
