@@ -12,7 +12,8 @@ from torch.nn.functional import interpolate, pad
 from assay.catalog import carded
 from assay.nets.splices import loaded
 from assay.ops import jpegfile
-from assay.ops.localtraces import CELL, traces
+from assay.ops.blocktraces import CELL
+from assay.ops.localtraces import traces
 from assay.types import BadInput, CannotAssess, Evidence, EvidenceCard, Finding, Picture, Weights
 
 MODEL = Weights(
