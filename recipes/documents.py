@@ -80,7 +80,10 @@ def page(rng: np.random.Generator) -> Page:
     if scanned:
         y, across = np.mgrid[: SIZE[1], : SIZE[0]] / max(SIZE)
         shade = 1 - 0.08 * rng.random() * y - 0.08 * rng.random() * across
-        x = gaussian_filter(x, (s := rng.uniform(0.4, 0.9), s, 0)) * shade[..., None] + rng.normal(0, rng.uniform(1, 4), x.shape[:2])[..., None]
+        x = (
+            gaussian_filter(x, (s := rng.uniform(0.4, 0.9), s, 0)) * shade[..., None]
+            + rng.normal(0, rng.uniform(1, 4), x.shape[:2])[..., None]
+        )
     pixels = x.round().clip(0, 255).astype(np.uint8)
     return Page(saved(pixels, int(rng.choice([70, 80, 90])) if rng.random() < 0.7 else None), boxes, font, size, ink, paper, scanned)
 
@@ -103,11 +106,11 @@ def tampered(p: Page, other: Page, kind: str, rng: np.random.Generator) -> tuple
         tall, wide = bottom - top + 4, right - left + 2
         if kind in ("copied", "spliced"):
             source = p if kind == "copied" else other
-            l, t, _, _ = source.boxes[int(rng.integers(len(source.boxes)))]
-            l, t = min(l - 1, SIZE[0] - wide), min(t - 2, SIZE[1] - tall)
-            x[here] = source.pixels[t : t + tall, l : l + wide]
+            start, up, _, _ = source.boxes[int(rng.integers(len(source.boxes)))]
+            start, up = min(start - 1, SIZE[0] - wide), min(up - 2, SIZE[1] - tall)
+            x[here] = source.pixels[up : up + tall, start : start + wide]
         else:
-            edge = np.concatenate([x[top - 3, left : right], x[bottom + 2, left : right]])
+            edge = np.concatenate([x[top - 3, left:right], x[bottom + 2, left:right]])
             blank = np.median(edge, axis=0)
             if kind == "typed":
                 x[here] = np.where(x[here] < blank - 12, blank, x[here])
@@ -202,5 +205,8 @@ if __name__ == "__main__":
     if args.out:
         from assay.authenticity.text_traces import TOLD
 
-        figures = {"command": f"python recipes/documents.py --pages {args.pages} --out {args.out}", **summary(measured(args.pages, TOLD), TOLD)}
+        figures = {
+            "command": f"python recipes/documents.py --pages {args.pages} --out {args.out}",
+            **summary(measured(args.pages, TOLD), TOLD),
+        }
         args.out.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")

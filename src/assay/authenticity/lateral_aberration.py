@@ -30,7 +30,7 @@ CAVEAT = (
     "Cameras and programs that correct their lenses leave nothing to compare. Purple fringes around bright edges, coloured edges and "
     "strong JPEG of colours mimic a displacement; a part pasted at the place it had in a like photograph agrees."
 )
-MAP_SAYS = "Bright areas have colour fringes that point away from where one lens would draw them, in standard errors; dark ones agree or show none."
+MAP_SAYS = "Bright areas have colour fringes that point away from where one lens draws them, in standard errors; dark ones agree."
 Array = NDArray[np.float64]
 
 
@@ -85,7 +85,7 @@ def lateral_aberration(picture: Picture) -> Finding:
     evidence = [Evidence(f"The lens displaces {lenses}.", caveat=CAVEAT)]
     if told:
         where = f"{region['width']}×{region['height']} pixels at ({x}, {y})"
-        says = f"The colour fringes of a part deviate by {turned:.0f}° from the lens of the rest ({statistic:.0f} standard errors): {where}."
+        says = f"The colour fringes of a part lie {turned:.0f}° off the lens of the rest ({statistic:.0f} standard errors): {where}."
         evidence.append(Evidence(says, "edited", "hint", CAVEAT))
     return Finding(map=_drawn(odd, (h, w)), map_says=MAP_SAYS, evidence=tuple(evidence), data=data)
 
@@ -114,7 +114,7 @@ def _facts(fit: Lens, width: int, height: int, reduced: int) -> dict[str, object
 
 
 def _odd(fits: list[tuple[Shifts, Lens]]) -> tuple[Array, Array]:
-    """For every group of blocks: how many standard errors it lies beside the lens, 0 where it points the same way, and by how many degrees."""
+    """For every group of blocks: standard errors beside the lens, 0 where it points the same way, and by how many degrees."""
     total, most = np.zeros(fits[0][0].vector.shape[:2]), np.zeros(fits[0][0].vector.shape[:2])
     for s, fit in fits:
         p = _together(fit.precision)

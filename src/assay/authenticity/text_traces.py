@@ -16,13 +16,13 @@ from assay.ops.words import LEAST, PAGE, TRACES, Words, deviations, words
 from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, Picture
 
 MIN_SIDE = 200
-SAYS = ("are inked", "have edges", "ring at their edges", "stand on paper", "stand on paper with grain")
+SAYS = ("are inked", "have edges", "ring at their edges", "stand on paper")
 TOLD = 6.0  # robust standard deviations
 CAVEAT = (
     "Bold, coloured and linked words, headings, stamps, logos and pictures in a page honestly differ. A word retyped by the same "
     "program in an unsaved screenshot does not differ at all. Measured on drawn pages only, not on scans of real ones."
 )
-MAP_SAYS = "Bright words were drawn or saved unlike words of their size on this page, in robust standard deviations; the paper is left dark."
+MAP_SAYS = "Bright words were drawn or saved unlike words of their size on this page, in robust standard deviations; paper is dark."
 
 
 @carded(
@@ -38,7 +38,7 @@ def text_traces(picture: Picture) -> Finding:
     """Whether every word of a document or screenshot is drawn, printed and saved like the words beside it.
 
     picture: the luma of its pixels as stored. Of every word: how dark its ink is, how soft its edges are, how much JPEG rings
-    beside it, how light and how grainy the paper around it is, each against words of like height, in robust standard deviations.
+    beside it and how light the paper around it is, each against words of like height, in robust standard deviations.
     data: statistic (of the oddest word), trace (what is odd about it), words (how many), regions (x, y, width, height, statistic,
     trace of every word that is told).  map: h×w.
     Raises CannotAssess below 200×200 and where this is no page: fewer than 30 words, or little even paper.
@@ -61,12 +61,12 @@ def text_traces(picture: Picture) -> Finding:
         "words": len(odd),
         "regions": [_region(found, i, float(odd[i]), TRACES[which[i]]) for i in told],
     }
-    evidence = [Evidence(f"{len(odd)} words were compared; the oddest lies {odd[first]:.1f} standard deviations from its like.", caveat=CAVEAT)]
+    evidence = [Evidence(f"{len(odd)} words were compared; the oddest lies {odd[first]:.1f} deviations from its like.", caveat=CAVEAT)]
     if told:
         rows, columns = found.boxes[first]
         more = f", and {len(told) - 1} more" if len(told) > 1 else ""
         how = SAYS[which[first]]
-        says = f"The word at ({columns.start}, {rows.start}){more}: letters that {how} unlike the others ({odd[first]:.0f} standard deviations)."
+        says = f"The word at ({columns.start}, {rows.start}){more}: letters that {how} unlike the others ({odd[first]:.0f} deviations)."
         evidence.append(Evidence(says, "edited", "hint", CAVEAT))
     return Finding(map=_drawn(found, odd, y.shape), map_says=MAP_SAYS, evidence=tuple(evidence), data=data)
 

@@ -29,7 +29,7 @@ FLOOR = 0.03  # pixels: what blocks differ by without any noise
 
 @dataclass(frozen=True, slots=True)
 class Shifts:
-    """Of one colour against green, on rows×columns blocks: x and y in pixels, 0 where unknown, and the precision (2×2, inverse variance)."""
+    """Of one colour against green, on rows×columns blocks: x and y in pixels, 0 where unknown; precision: inverse variance."""
 
     vector: Array  # rows×columns×2
     precision: Array  # rows×columns×2×2
@@ -82,7 +82,7 @@ def _mean(x: Plane) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Lens:
-    """growth: displacement per pixel from the centre; error: its standard error; centre: x, y; spread: of the blocks beyond their own errors."""
+    """growth: displacement per pixel from the centre; error: its standard error; centre: x, y."""
 
     growth: float
     error: float

@@ -14,8 +14,9 @@ Array = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 TILE = 32  # pixels: a part of the page whose paper is of one lightness
 PAPER, CONTRAST, HALF = 0.75, 48.0, 0.5  # quantile that is paper; grey levels of ink below it; share of that which is ink
+EVEN = 16.0  # grey levels that paper may be off, for grain and ringing
 LOW, TALL, WIDE = 5, 90, 4.0  # pixels: heights of glyphs, and how much wider than tall one may be
-GAP = 0.45  # of the height of a glyph: nearer ones belong to one word
+GAP = 0.15  # of the height of a glyph: letters nearer than twice that belong to one word
 NEAR, FAR = 2, 6  # pixels from ink within which a save as JPEG rings; nearer is the glyph's own edge
 
 
@@ -29,12 +30,12 @@ class Words:
     page: float  # share of the picture that is even paper
 
 
-TRACES = ("ink", "softness", "ringing", "paper", "grain")
+TRACES = ("ink", "softness", "ringing", "paper")
 LEAST = 30  # words to compare
-PAGE = 0.3  # of the picture that must be even paper: photographs hold less
+PAGE = 0.6  # of the picture that must be even paper
 LIKE = (0.75, 1.33)  # heights of words that are compared with each other
 FEW = 12  # of those
-SPREAD = (6.0, 0.06, 0.15, 2.0, 0.2)  # of each of TRACES, at least: what honest words differ by on any page
+SPREAD = (6.0, 0.06, 0.15, 2.0)  # of each of TRACES, at least: what honest words differ by on any page
 
 
 def words(light: Array) -> Words:
@@ -50,10 +51,10 @@ def words(light: Array) -> Words:
     reach = max(1, round(GAP * height))
     joined, _ = label(binary_dilation(glyphs, np.ones((1, 2 * reach + 1), bool)), EIGHT)
     found = find_objects(joined)
-    near, far = (binary_dilation(ink, EIGHT, iterations=n) for n in (NEAR, FAR))
+    near, far = (binary_dilation(ink, np.ones((2 * n + 1, 2 * n + 1), bool)) for n in (NEAR, FAR))
     ring = far & ~near
     fine = _fine(y)
-    page = float((np.abs(depth[~far]) < 12).mean()) * float((~far).mean()) if (~far).any() else 0.0
+    page = float((np.abs(depth) < EVEN).mean())
     kept, tall, rows = [], [], []
     for number, box in enumerate(found, start=1):
         mine = (joined[box] == number) & glyphs[box]
@@ -62,7 +63,7 @@ def words(light: Array) -> Words:
         left, right = box[1].start + reach, max(box[1].stop - reach, box[1].start + reach + 1)
         if right - left < 0.6 * (bottom - top):
             continue
-        traces = _traces((slice(top, bottom), slice(left, right)), y, paper, ink, ring, far, fine)
+        traces = _traces((slice(top, bottom), slice(left, right)), y, paper, ink, ring, fine)
         if traces is not None:
             kept.append((slice(top, bottom), slice(left, right)))
             tall.append(float(bottom - top))
@@ -79,9 +80,9 @@ def deviations(found: Words) -> NDArray[np.float64]:
         if like.sum() < FEW:
             continue
         others = found.traces[like]
-        middle = np.nanmedian(others, axis=0)
-        spread = np.maximum(1.4826 * np.nanmedian(np.abs(others - middle), axis=0), SPREAD)
-        out[i] = np.nan_to_num(np.abs(found.traces[i] - middle) / spread)
+        middle = np.median(others, axis=0)
+        spread = np.maximum(1.4826 * np.median(np.abs(others - middle), axis=0), SPREAD)
+        out[i] = np.abs(found.traces[i] - middle) / spread
     return out
 
 
@@ -122,21 +123,19 @@ def _fine(y: Array) -> Array:
     return e
 
 
-def _traces(box: tuple[slice, slice], y: Array, paper: Array, ink: Mask, ring: Mask, far: Mask, fine: Array) -> list[float] | None:
+def _traces(box: tuple[slice, slice], y: Array, paper: Array, ink: Mask, ring: Mask, fine: Array) -> list[float] | None:
     """What TRACES names, of one word and the paper close to it; None where there is too little of either."""
     rows, columns = box
     around = (slice(max(0, rows.start - FAR), rows.stop + FAR), slice(max(0, columns.start - FAR), columns.stop + FAR))
     here, inside = y[around], ink[around]
-    close, blank = ring[around], ~far[around]
+    close = ring[around]
     if inside.sum() < 12 or close.sum() < 20:
         return None
     level = float(np.median(here[close]))
     dark = float(np.quantile(here[inside], 0.1))
-    depth = (level - here[: -1, :-1]) / max(level - dark, 1)
+    depth = (level - here[:-1, :-1]) / max(level - dark, 1)
     edges = np.abs(np.diff(here, axis=1))[:-1] + np.abs(np.diff(here, axis=0))[:, :-1]
     between = (depth > 0.15) & (depth < 0.85)
     softness = float(between.sum() * max(level - dark, 1) / max(float(edges.sum()), 1))
-    blanks = fine[around][blank]
-    grain = float(np.log(blanks.mean() + 0.05)) if blanks.size >= 12 else np.nan
     ringing = float(np.log(fine[around][close].mean() + 0.05))
-    return [dark, softness, ringing, level - float(np.median(paper[around])), grain]
+    return [dark, softness, ringing, level - float(np.median(paper[around]))]
