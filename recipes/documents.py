@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from assay.ops.words import LEAST, PAGE, deviations, words
+from assay.ops.words import LEAST, PAGE, TRACES, deviations, words
 
 Pixels = np.ndarray[Any, Any]
 KINDS = ("copied", "spliced", "typed", "painted over and typed", "covered")
@@ -101,32 +101,48 @@ def tampered(p: Page, other: Page, kind: str, rng: np.random.Generator) -> tuple
     """The page with one to three words changed, and where: H×W bool."""
     x, mask = p.pixels.copy(), np.zeros(p.pixels.shape[:2], bool)
     for _ in range(int(rng.integers(1, 4))):
-        left, top, right, bottom = p.boxes[int(rng.integers(len(p.boxes)))]
-        here = (slice(top - 2, bottom + 2), slice(left - 1, right + 1))
-        tall, wide = bottom - top + 4, right - left + 2
+        left, top, right, bottom = box = p.boxes[int(rng.integers(len(p.boxes)))]
         if kind in ("copied", "spliced"):
             source = p if kind == "copied" else other
-            start, up, _, _ = source.boxes[int(rng.integers(len(source.boxes)))]
-            start, up = min(start - 1, SIZE[0] - wide), min(up - 2, SIZE[1] - tall)
-            x[here] = source.pixels[up : up + tall, start : start + wide]
+            box, part = moved(source, box, rng)
+            here = around(box)
+            x[here] = part
         else:
+            here = around(box)
             edge = np.concatenate([x[top - 3, left:right], x[bottom + 2, left:right]])
             blank = np.median(edge, axis=0)
-            if kind == "typed":
-                x[here] = np.where(x[here] < blank - 12, blank, x[here])
-            else:
-                x[here] = blank
+            x[here] = np.where(x[here] < blank - 12, blank, x[here]) if kind == "typed" else blank
             if kind != "covered":
-                x[here] = np.minimum(x[here], typed(p, blank, tall, wide, rng))
+                x[here] = np.minimum(x[here], typed(p, blank, bottom - top + 4, right - left + 2, rng))
         mask[here] = True
     return x, mask
+
+
+def around(box: tuple[int, int, int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a word and the paper close to it."""
+    left, top, right, bottom = box
+    return slice(top - 2, bottom + 2), slice(left - 1, right + 1)
+
+
+def moved(source: Page, box: tuple[int, int, int, int], rng: np.random.Generator) -> tuple[tuple[int, int, int, int], Pixels]:
+    """A word of the page most like the box in size, of twelve, where the box is; and its pixels."""
+    left, top, right, bottom = box
+    drawn = (source.boxes[int(i)] for i in rng.integers(len(source.boxes), size=12))
+    wide, tall = right - left, bottom - top
+    others = (d for d in drawn if d != box)
+    start, up, end, down = min(others, key=lambda d: abs(d[2] - d[0] - wide) + 3 * abs(d[3] - d[1] - tall))
+    part = source.pixels[around((start, up, end, down))]
+    left, top = min(left, SIZE[0] - 2 - (end - start)), min(top, SIZE[1] - 3 - (down - up))
+    return (left, top, left + end - start, top + down - up), part
 
 
 def typed(p: Page, blank: Pixels, tall: int, wide: int, rng: np.random.Generator) -> Pixels:
     """A new word, as another program draws it: sharp, of nearly the same ink."""
     sheet = Image.new("L", (wide, tall), int(blank.mean()))
-    size = max(8, p.size + int(rng.integers(-1, 2)))
-    ImageDraw.Draw(sheet).text((1, 2), word(rng), max(0, p.ink + int(rng.integers(-10, 11))), ImageFont.truetype(p.font, size), anchor="la")
+    face = ImageFont.truetype(p.font, max(8, p.size + int(rng.integers(-1, 2))))
+    text = next((t for t in (word(rng) for _ in range(40)) if face.getlength(t) < wide - 1), "a")
+    left, top, _, _ = face.getbbox(text)
+    ImageDraw.Draw(sheet).text((1 - left, 2 - top), text, max(0, p.ink + int(rng.integers(-10, 11))), face)
     return np.repeat(np.asarray(sheet)[..., None], 3, 2)
 
 
@@ -154,14 +170,24 @@ def measured(pages: int, told: float, seed: int = 0) -> list[dict[str, Any]]:
                 if len(found.boxes) < LEAST or found.page < PAGE:
                     rows.append({"kind": name, "way": way, "statistic": None})
                     continue
-                z = deviations(found).max(1)
+                all_z = deviations(found)
+                z = all_z.max(1)
                 marked = np.zeros(truth.shape, bool)
                 for box in (b for b, v in zip(found.boxes, z, strict=True) if v > told):
                     marked[box] = True
                 both = int((marked & truth).sum())
                 f1 = 2 * both / (int(marked.sum()) + int(truth.sum())) if truth.any() else None
                 false = float((marked & ~truth).mean())
-                rows.append({"kind": name, "way": way, "statistic": round(float(z.max()), 2), "f1": f1, "false_area": false})
+                rows.append(
+                    {
+                        "kind": name,
+                        "way": way,
+                        "statistic": round(float(z.max()), 2),
+                        "trace": TRACES[int(all_z.max(0).argmax())],
+                        "f1": f1,
+                        "false_area": false,
+                    }
+                )
         print(f"{i + 1} of {pages}", flush=True)
     return rows
 
@@ -171,6 +197,7 @@ def summary(rows: list[dict[str, Any]], told: float) -> dict[str, Any]:
     for way in WAYS:
         clean = [r for r in rows if r["way"] == way and not r["kind"] and r["statistic"] is not None]
         out[way] = {"clean pages": len(clean), "alarms": sum(r["statistic"] > told for r in clean)}
+        out[way]["largest"] = max(r["statistic"] for r in clean)
         out[way]["false area"] = round(float(np.mean([r["false_area"] for r in clean])), 6)
         for kind in KINDS:
             mine = [r for r in rows if r["way"] == way and r["kind"] == kind and r["statistic"] is not None]

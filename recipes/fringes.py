@@ -2,8 +2,9 @@
 
     python recipes/fringes.py DATA --out docs/lateral-aberration.json
 
-Real lenses: camera/original, whose pictures a part of the next camera's picture is pasted into. Drawn ones: pristine/kodak, whose own lenses
-hardly show, through a lens that displaces red and blue by 0.5 or 1 pixel in the corners, and likewise.
+Real lenses: camera/original, and a seventh of the crops and reduced photographs of the other folders, with a part of another
+photograph pasted in. Drawn ones: pristine/kodak, whose own lenses hardly show, through a lens that displaces red and blue by 0.5 or
+1 pixel in the corners, and likewise.
 """
 
 from __future__ import annotations
@@ -78,6 +79,10 @@ def asked(x: Pixels) -> tuple[float, bool] | None:
 def groups(data: Path) -> Iterator[tuple[str, list[Pixels]]]:
     real = [np.array(Image.open(p).convert("RGB")) for p in sorted((data / "camera/original").iterdir())]
     yield "camera/original", [x for x in real if min(x.shape[:2]) >= 256 and x.shape[0] * x.shape[1] < 1_200_000]
+    folders = ("camera/native_crop", "pristine/camera", "pristine/gb82", "pristine/kodak")
+    others = [p for f in folders for p in sorted((data / f).iterdir())[::7]]
+    crops = [np.array(Image.open(p).convert("RGB"))[:768, :768] for p in others]
+    yield "crops and reduced photographs", [x for x in crops if min(x.shape[:2]) >= 256]
     drawn = [np.array(Image.open(p).convert("RGB")) for p in sorted((data / "pristine/kodak").iterdir())[::2]]
     for shift in (0.5, 1.0):
         yield f"kodak, lens of {shift} pixels", [through(x, shift) for x in drawn]

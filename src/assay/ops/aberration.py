@@ -69,15 +69,15 @@ def shifts(green: Plane, colours: Sequence[Plane]) -> list[Shifts]:
 
 def _soft(x: Plane) -> Plane:
     """Smoothed by [1 2 1]⊗[1 2 1]/16, so that slopes hold over a pixel."""
-    x = np.pad(x, 1, mode="edge")
-    x = (x[:-2] + 2 * x[1:-1] + x[2:]) / 4
-    return np.asarray((x[:, :-2] + 2 * x[:, 1:-1] + x[:, 2:]) / 4, dtype=np.float32)
+    wide = np.pad(x, 1, mode="edge")
+    tall = (wide[:-2] + 2 * wide[1:-1] + wide[2:]) / 4
+    return np.asarray((tall[:, :-2] + 2 * tall[:, 1:-1] + tall[:, 2:]) / 4, dtype=np.float32)
 
 
 def _mean(x: Plane) -> Array:
     rows, columns = (n // BLOCK for n in x.shape)
     lines = np.add.reduceat(x[: rows * BLOCK], np.arange(0, rows * BLOCK, BLOCK), axis=0, dtype=np.float64)
-    return lines[:, : columns * BLOCK].reshape(rows, columns, BLOCK).sum(2) / BLOCK**2
+    return np.asarray(lines[:, : columns * BLOCK].reshape(rows, columns, BLOCK).sum(2) / BLOCK**2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,5 +119,4 @@ def lens(s: Shifts) -> Lens:
 
 def _with(precision: Array, floor: float) -> Array:
     """Precision once every estimate also errs by `floor` pixels in each direction: (P⁻¹ + floor²·1)⁻¹, safe where P is singular."""
-    out: Array = np.linalg.solve(np.eye(2) + floor**2 * precision, precision)
-    return out
+    return np.asarray(np.linalg.solve(np.eye(2) + floor**2 * precision, precision))
