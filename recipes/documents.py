@@ -5,7 +5,8 @@
 
 Pages are lines of words in the fonts of this machine, on clean, shaded or grainy paper, as a program drew them or as if scanned, saved
 as JPEG or not. One to three words are then copied within the page, taken from another page, typed anew, painted over and typed anew,
-or covered, and the page is saved again. The thresholds were set on pages of other seeds. Nothing here is a real document: figures say what the traces are worth where they are left.
+or covered, and the page is saved again. The thresholds were set on pages of other seeds.
+Nothing here is a real document: figures say what the traces are worth where they are left.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ def travelled(x: Pixels, mask: Pixels, way: str) -> tuple[Pixels, Pixels]:
     return x, mask
 
 
-def measured(pages: int, told: float, seed: int = 2) -> list[dict[str, Any]]:
+def measured(pages: int, told: float, seed: int = 3) -> list[dict[str, Any]]:
     """Every page as it is and tampered with, in every way: the oddest word, pixel F1 at the threshold, and the share marked falsely."""
     rng = np.random.default_rng(seed)
     drawn, rows = [page(rng) for _ in range(pages)], []

@@ -35,7 +35,7 @@ LEAST = 30  # words to compare
 PAGE = 0.6  # of the picture that must be even paper
 LIKE = (0.75, 1.33)  # heights of words that are compared with each other
 FEW = 12  # of those
-SPREAD = (8.0, 0.06, 0.3, 2.0)  # of each of TRACES, at least: on 30 drawn pages, saved in four ways, no honest word then reached 6
+SPREAD = (8.0, 0.06, 0.3, 2.0)  # of each of TRACES, at least: what honest words of one page differ by
 
 
 def words(light: Array) -> Words:
