@@ -12,8 +12,8 @@ from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, Picture
 LEAST = 64  # pixels
 CONFIDENT = 0.8  # of the finder
 CAVEAT = (
-    "No evidence of an edit: in unedited pictures of several people, the directions told so differed by 78° in the median, as much as "
-    "those of different pictures. Turned heads, hair, beards, indoor light and colours of skin rule what five points cannot model."
+    "No evidence of an edit: in the few unedited pictures of several people that were measured, the directions told differed as much "
+    "as between different pictures. Turned heads, hair, beards, indoor light and colours of skin rule what five points cannot model."
 )
 
 
