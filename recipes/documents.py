@@ -233,7 +233,7 @@ def show(out: Path) -> None:
 
 if __name__ == "__main__":
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cli.add_argument("--pages", type=int, default=40)
+    cli.add_argument("--pages", type=int, default=25)
     cli.add_argument("--photographs", type=Path, help="a folder that holds pristine and camera")
     cli.add_argument("--show", type=Path)
     cli.add_argument("--out", type=Path)
@@ -243,8 +243,8 @@ if __name__ == "__main__":
     if args.out:
         from assay.authenticity.text_traces import TOLD
 
-        figures = {
-            "command": f"python recipes/documents.py --pages {args.pages} --out {args.out}",
-            **summary(measured(args.pages, TOLD), TOLD),
-        }
+        command = f"python recipes/documents.py --pages {args.pages} --photographs DATA --out {args.out}"
+        figures: dict[str, Any] = {"command": command, **summary(measured(args.pages, TOLD), TOLD)}
+        if args.photographs:
+            figures["photographs"] = photographs_told(args.photographs)
         args.out.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")

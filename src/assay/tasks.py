@@ -18,8 +18,9 @@ Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
 
 TOO_SLOW = ("il_niqe-assay", "cpbd")  # seconds for what niqe-assay, assay-q and sharpness say in a tenth of one; by name they run
 # long as well, for a large picture, but nothing else sees what they do: `verify` asks them, `inspect` does not
-VERIFIED = ("copy_move", "lateral_aberration", "text_traces")
-UNASKED = ("eyes_open", "landmark_forest", "light_direction", "portrait-assay")  # err often, or compare shots of one scene: only by name
+VERIFIED = ("copy_move", "lateral_aberration")
+# err often, compare shots of one scene, or know no page from a photograph: told only where asked by name
+UNASKED = ("eyes_open", "landmark_forest", "light_direction", "portrait-assay", "text_traces")
 
 
 @dataclass(frozen=True)

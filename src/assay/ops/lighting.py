@@ -43,9 +43,9 @@ def _light(chip: Tensor, face: Face) -> Light:
     inside, normals = _head()
     seen = y[inside]
     kept = np.ones(len(seen), bool)
-    a = np.zeros(4)
+    a: Array = np.zeros(4)
     for _ in range(6):
-        a = np.linalg.lstsq(normals[kept], seen[kept], rcond=None)[0]
+        a = np.asarray(np.linalg.lstsq(normals[kept], seen[kept], rcond=None)[0], np.float64)
         off = np.abs(seen - normals @ a)
         kept = off <= np.quantile(off, KEPT)
     rest = seen[kept] - normals[kept] @ a
