@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
 
 TOO_SLOW = ("il_niqe-assay", "cpbd")  # seconds for what niqe-assay, assay-q and sharpness say in a tenth of one; by name they run
-VERIFIED = ("copy_move", "splices")  # seconds as well, but nothing else sees what they do: `verify` asks them, `inspect` does not
-UNASKED = ("attribution-assay", "eyes_open", "landmark_forest", "portrait-assay")  # err often, or of one scene: only by name
+# seconds as well, but nothing else sees what they do: `verify` asks them, `inspect` does not
+VERIFIED = ("copy_move", "lateral_aberration", "splices")
+# err often, compare shots of one scene, or know no page from a photograph: told only where asked by name
+UNASKED = ("attribution-assay", "eyes_open", "landmark_forest", "light_direction", "portrait-assay", "text_traces")
 
 
 @dataclass(frozen=True)
