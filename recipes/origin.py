@@ -31,6 +31,7 @@ from assay.fusion import KINDS, QUESTIONS, kind
 from assay.io.decode import read
 from assay.ops.calibration import LEAST, Curve, fused, isotonic
 from assay.runner import assess
+from assay.tasks import UNASKED
 from assay.types import CannotAssess, Picture, Result
 from forgeries import WAYS, Case, cases_of, photographs, saved
 
@@ -44,7 +45,7 @@ Row = dict[str, Any]
 def cues() -> list[str]:
     """The algorithms of the room that look at the pixels of one file."""
     rows = {n: r for n, r in index().items() if r["at"].startswith("assay.authenticity.") and r["takes"] == ["file"]}
-    return [n for n in rows if n not in ("metadata", "manifest", "thumbnail", "error_level", "noise_residual")]
+    return [n for n in rows if n not in (*UNASKED, "metadata", "manifest", "thumbnail", "error_level", "noise_residual")]
 
 
 def look(picture: Picture, names: Iterable[str], mask: np.ndarray[Any, Any] | None = None) -> Row:
