@@ -362,7 +362,10 @@ Ratios of `recipes/origin.py`, on photographs of the test part. Cllr in bits: 0 
 calibration could reach. Chances for ECE and Brier at even odds. The last two columns: how many of each class the verdict names.
 
 Only edits are calibrated. What was trained on reconstructions did not carry over to real generators (generated.md), and ratios fitted
-on reconstructions would claim what is not so: of generated pictures nothing is weighed, and no chance is told."""
+on reconstructions would claim what is not so: of generated pictures nothing is weighed, and no chance is told.
+
+`splices` weighs most. It learned from forgeries that a program made of other photographs, of kinds like these; on forgeries that people
+made (CASIA v1) it tells pictures apart much worse ([splices.md](splices.md)), so the row below is what to expect of edits like these."""
 VERDICTS_SAY = "## The verdict of `assay verify`, by source"
 STABLE_SAYS = """## The same photograph, saved in twelve ways
 
