@@ -16,7 +16,7 @@ from assay.types import Face, Finding, Scale, ScoreCard, Weights
 
 MODEL = Weights(
     file="fiqa_assay.safetensors",
-    sha256="2e11590354802a8188145f94c8faf45eebe6ff705c288131104deddd533abb76",
+    sha256="11bf4a8900179b2a5e6c26ce7b8517adc17f2414eef34f5a16ed2822130a1f18",
     license="Apache-2.0; trained on official portraits (MIT repository), begun from assay_q.safetensors (free photographs)",
     recipe="recipes/fiqa.py",
 )

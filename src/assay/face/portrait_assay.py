@@ -18,7 +18,7 @@ from assay.types import Face, Scale, ScoreCard, Weights
 
 MODEL = Weights(
     file="portrait_assay.safetensors",
-    sha256="cd447aec8f81b7b44a600e3772e401047661454e430d7b727a385c026300119d",
+    sha256="5adbce2a4da4dbf775564bd133b76016ed0388a4496536773235646131d29a75",
     license="Apache-2.0; trained on official portraits (MIT repository), begun from assay_q and fiqa_assay",
     recipe="recipes/portrait.py",
 )

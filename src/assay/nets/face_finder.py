@@ -30,7 +30,7 @@ from assay.types import BadInput, Face, Weights
 
 MODEL = Weights(
     file="face_finder.safetensors",
-    sha256="3be8a4e1d17270f63ca10666a68a7f00bf229de38fa8948802290f52eb54352b",
+    sha256="ecd8dc5232c0f5b70bff8bed05567010412af143d26870076ce892bd4537ff76",
     license="Apache-2.0; trained on official portraits (MIT) and free photographs",
     recipe="recipes/face_finder.py",
 )

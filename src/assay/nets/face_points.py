@@ -21,13 +21,13 @@ from assay.types import CannotAssess, Face, Weights
 
 MODEL = Weights(
     file="face_points.safetensors",
-    sha256="8ba3672f362a204437d2c2ff5d213e795a10ae7336310cb107eb24756c62b550",
+    sha256="256390df52d20faf6a1f7e6ba031d565b4dc4e180d2a159ec89d292bc0f0485d",
     license="Apache-2.0; trained on official portraits (MIT)",
     recipe="recipes/face_points.py",
 )
 CHECK = Weights(
     file="face_check.safetensors",
-    sha256="a07baf82316cd4cf1210c25e5bc5c64ec4e38819d7e642037a43e9d3270996a0",
+    sha256="cf746dcc5ba87414ba016476060efd24cc96dad64fb77be49c76c2df31580a8b",
     license="Apache-2.0; trained on official portraits (MIT) and free photographs",
     recipe="recipes/face_check.py",
 )
