@@ -2,8 +2,8 @@
 
     python recipes/face_blends.py DATA --labels points.json --out BANK
     python recipes/exif_faces.py photos DATA --out PHOTOS
-    python recipes/exif_faces.py train PHOTOS BANK --weights learned --steps 1200 --out RUN      # goes on where it stopped
-    python recipes/exif_faces.py train PHOTOS BANK --weights equal --steps 1200 --out EQUAL
+    python recipes/exif_faces.py train PHOTOS BANK --weights learned --steps 260 --out RUN      # goes on where it stopped
+    python recipes/exif_faces.py train PHOTOS BANK --weights equal --steps 260 --out EQUAL
     python recipes/exif_faces.py export RUN BANK --out src/assay/weights/exif_faces.safetensors
 
 After BLADES (arXiv:2507.22824) and its predecessor, which ranks EXIF values (arXiv:2501.02207); small, and with much less to learn from.
@@ -46,8 +46,8 @@ SIDE, SHARE = 96, 0.6  # a crop for training: of a photograph as it is, or this 
 FACE = 160
 ROWS = 16  # of each of three kinds per step: photographs with EXIF, made photographs, pairs of faces (12)
 PAIRS = 12
-RATE, DECAY, WARM, AVERAGE = 1e-3, 1e-2, 50, 0.99
-EVERY, AHEAD, WEIGH = 4, 0.01, 0.02  # steps between two of the outer loss; its virtual step; Adam's rate for the weights
+RATE, DECAY, WARM, AVERAGE = 2e-3, 1e-2, 50, 0.99
+EVERY, AHEAD, WEIGH = 4, 0.01, 0.03  # steps between two of the outer loss; its virtual step; Adam's rate for the weights
 TASKS = (*ORDINALS, "mosaic", "blended", "where")
 GAP = 0.5  # BLADES: of two scores that lie so far apart, the greater is greater with 84.13 %
 LARGEST = 768  # pixels: larger photographs are cut
@@ -173,7 +173,7 @@ def losses(read: Read, b: Batch) -> Tensor:
 
 
 @torch.no_grad()
-def held(net: Encoder, shots: dict[str, Any], bank: Bank, *, count: int = 8) -> dict[str, Any]:
+def held(net: Encoder, shots: dict[str, Any], bank: Bank, *, count: int = 3) -> dict[str, Any]:
     """On what was not trained on: the share of pairs in the right order, of right phases, and the area under the curve of blends."""
     net.eval()
     dice = np.random.default_rng(7)
@@ -273,7 +273,7 @@ def encoder(run: Path) -> Encoder:
 
 @torch.no_grad()
 def features(net: Encoder, x: Tensor) -> Tensor:
-    """Chips N×3×192×192 in [0, 1] → N×160, as seen at 160 pixels."""
+    """Chips N×3×192×192 in [0, 1] → N×128, as seen at 160 pixels."""
     return torch.cat([net.body(warped(part_, straight(1.0).expand(len(part_), -1, -1), FACE).clamp(0, 1))[1] for part_ in x.split(16)])
 
 
@@ -290,10 +290,10 @@ def way(x: Tensor, i: int, j: int) -> Tensor:
 
 def outliers(bank: Bank, rows: np.ndarray) -> Tensor:
     """What the head is to tell from real faces: blends, and faces that were reduced and enlarged again, as decoders enlarge."""
-    fake = torch.from_numpy(np.ascontiguousarray(bank.both[rows, 1])).float() / 255
+    fake = torch.from_numpy(bank.both[rows, 1].copy()).float() / 255
     for k in range(0, len(fake), 2):
         dice = np.random.default_rng([4, int(rows[k])])
-        x = torch.from_numpy(np.ascontiguousarray(bank.both[rows[k], 0]))[None].float() / 255
+        x = torch.from_numpy(bank.both[rows[k], 0].copy())[None].float() / 255
         small = interpolate(x, size=WIDE // 2, mode="bilinear", antialias=True, align_corners=False)
         mode = str(dice.choice(["nearest", "bilinear", "bicubic"]))
         fake[k] = interpolate(small, (WIDE, WIDE), mode=mode, **({} if mode == "nearest" else {"align_corners": False}))[0].clamp(0, 1)
@@ -301,7 +301,7 @@ def outliers(bank: Bank, rows: np.ndarray) -> Tensor:
 
 
 def space(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean of N×160 features, and 160×24: the directions in which they vary most, scaled to variance 1."""
+    """The mean of N×128 features, and 128×24: the directions in which they vary most, scaled to variance 1."""
     centre = x.double().mean(0)
     _, s, v = torch.linalg.svd(x.double() - centre, full_matrices=False)
     return centre, (v[:AXES] / (s[:AXES, None] / len(x) ** 0.5)).T
@@ -322,10 +322,9 @@ def heads(real: Tensor, fake: Tensor) -> Head:
     return head.eval().requires_grad_(False)
 
 
-def model(run: Path, folder: Path) -> tuple[Encoder, dict[str, Tensor]]:
-    """The encoder, and all that the detector needs beside it."""
+def model(net: Encoder, folder: Path) -> dict[str, Tensor]:
+    """All that the detector needs beside the encoder."""
     torch.set_num_threads(1)
-    net = encoder(run)
     train_, check = Bank(folder, "train"), Bank(folder, "validation")
     real, other = features(net, wanderers(folder, "train", JOURNEYS)), features(net, wanderers(folder, "validation", 4))
     centre, axes = space(real)
@@ -338,11 +337,12 @@ def model(run: Path, folder: Path) -> tuple[Encoder, dict[str, Tensor]]:
     kept["likelihood"] = torch.from_numpy(np.quantile(-mixture.log_density(z).numpy(), grid))
     kept["head"] = torch.from_numpy(np.quantile(head(z.float()).numpy(), grid))
     print(f"{len(real)} views of real faces; {FEATURES} features, {AXES} axes, {COMPONENTS} Gaussians; {len(check)} pairs left alone")
-    return net, {k: v.float().contiguous() for k, v in kept.items()} | {f"judge.{k}": v for k, v in head.state_dict().items()}
+    return {k: v.float().contiguous() for k, v in kept.items()} | {f"judge.{k}": v for k, v in head.state_dict().items()}
 
 
 def export(run: Path, folder: Path, out: Path) -> None:
-    net, kept = model(run, folder)
+    net = encoder(run)
+    kept = model(net, folder)
     body = {f"body.{k}": v.half().contiguous() for k, v in net.body.state_dict().items() if v.is_floating_point()}
     save_file(body | kept, out)
     print(f"{out}: {out.stat().st_size} bytes")
@@ -356,7 +356,7 @@ def main() -> None:
     one.add_argument("photos", type=Path)
     one.add_argument("bank", type=Path)
     one.add_argument("--weights", choices=("learned", "equal"), default="learned")
-    one.add_argument("--steps", type=int, default=1200)
+    one.add_argument("--steps", type=int, default=260)
     one.add_argument("--every", type=float, default=150, help="seconds between checkpoints")
     two = acts.add_parser("export")
     two.add_argument("run", type=Path)

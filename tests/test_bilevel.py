@@ -89,7 +89,11 @@ def test_of_a_helpful_and_a_harmful_task_the_helpful_one_wins():
     wheel = torch.optim.Adam([weights], lr=0.1)
     for _ in range(20):
         weights.grad = hypergradient(
-            [x], lambda: torch.stack([(x - goal).square().sum(), (x + goal).square().sum()]), lambda: (x - goal).square().sum(), weights, rate=0.1
+            [x],
+            lambda: torch.stack([(x - goal).square().sum(), (x + goal).square().sum()]),
+            lambda: (x - goal).square().sum(),
+            weights,
+            rate=0.1,
         )
         wheel.step()
     assert weights[0] > 2 > 0 > weights[1]

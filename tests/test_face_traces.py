@@ -8,7 +8,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from pictures import drawn_faces, found
 from scipy.stats import multivariate_normal
 
 import assay
@@ -18,6 +17,7 @@ from assay.catalog import get
 from assay.nets import face_traces
 from assay.ops.mixture import Mixture, fitted
 from assay.types import BadInput, CannotAssess, Face
+from pictures import drawn_faces, found
 from test_structure import ROOT
 
 NAMES = ("face_manipulation-assay", "exif_faces-assay")
@@ -42,10 +42,7 @@ class TestMixture:
     def test_the_density_is_scipys(self):
         x = torch.randn(7, 2, generator=torch.Generator().manual_seed(0))
         want = np.log(
-            sum(
-                float(p) * multivariate_normal(m.numpy(), (r @ r.T).numpy()).pdf(x.numpy())
-                for p, m, r in zip(*self.two, strict=True)
-            )
+            sum(float(p) * multivariate_normal(m.numpy(), (r @ r.T).numpy()).pdf(x.numpy()) for p, m, r in zip(*self.two, strict=True))
         )
         np.testing.assert_allclose(self.two.log_density(x).numpy(), want, rtol=1e-4)
 
@@ -95,7 +92,7 @@ class TestCards:
         both = get(name)(image, faces)
         assert len(both) == 2
         for f, face in zip(both, faces, strict=True):
-            alone, = get(name)(image / 255, [face])
+            (alone,) = get(name)(image / 255, [face])
             assert alone.data["statistic"] == pytest.approx(f.data["statistic"], abs=0.02)
             assert math.isfinite(f.data["statistic"])
             assert 0 <= f.data["rarer_than"] <= 1
@@ -124,7 +121,7 @@ class TestCards:
 def test_a_map_covers_the_face():
     image, faces = drawn_faces()
     (f,) = get("face_manipulation-assay")(image, faces)
-    assert f.map.shape == (16, 16)
+    assert f.map.shape == (14, 14)
     assert 0 <= float(f.map.min()) <= float(f.map.max()) <= 1
 
 
@@ -137,7 +134,7 @@ def test_an_unknown_way_is_a_sentence():
 def test_past_the_threshold_it_hints_and_below_it_does_not(monkeypatch):
     _, real = manipulation.model()
     for score, weight in ((float(real[manipulation.RARE]) + 1, "hint"), (float(real[50]), "note")):
-        (e,) = manipulation._finding(score, torch.zeros(16, 16), real).evidence
+        (e,) = manipulation._finding(score, torch.zeros(14, 14), real).evidence
         assert e.weight == weight
     assert all(e.points_to is None for e in exif._finding(1e9, real).evidence)
 
@@ -153,6 +150,6 @@ def test_blends_of_a_held_out_portrait_look_more_blended(data, blends):
         chip = assay.ops.align.chips(image, [face], side=192, margin=0.4)[0]
         b = next(b for s in range(50) if (b := blends.blend(chip, np.random.default_rng(s))).region == 0 and b.mask.max() == 1)
         net, _ = manipulation.model()
-        told, _ = net(torch.nn.functional.interpolate(torch.stack([b.fake, b.real]), (128, 128), mode="bilinear"))
+        told, _ = net(torch.nn.functional.interpolate(torch.stack([b.fake, b.real]), (112, 112), mode="bilinear"))
         wins.append(bool(told[0] > told[1]))
     assert sum(wins) >= 5

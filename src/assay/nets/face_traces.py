@@ -19,8 +19,8 @@ from assay.types import CannotAssess, Face
 CHIP, MARGIN = 192, 0.4  # pixels of an aligned face and what surrounds it: 43 between the eyes
 EYES = 16.0  # pixels between the eyes of the smallest face that shows anything
 INSIDE = 0.8  # share of a face's box that must lie in the picture: what is cut off looks like an edge
-WIDTHS = (24, 48, 96)
-FEATURES = 160
+WIDTHS = (16, 32, 64)
+FEATURES = 128
 AXES = 24  # of the features in which faces are held against one another
 STRIDE = 8  # pixels under one place of a mask
 GAIN = 8.0  # of the residual
@@ -70,7 +70,7 @@ class Step(nn.Module):
 
 
 class Body(nn.Module):
-    """N×3×H×W in [0, 1] → N×96×H/8×W/8, and the mean over all places of what 160 filters see there: N×160."""
+    """N×3×H×W in [0, 1] → N×64×H/8×W/8, and the mean over all places of what 128 filters see there: N×128."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ class Read(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """The encoder, whose heads only its training needs: pictures → N×160, and what the heads read from it."""
+    """The encoder, whose heads only its training needs: pictures → N×128, and what the heads read from it."""
 
     def __init__(self) -> None:
         super().__init__()
