@@ -304,10 +304,12 @@ def space(x: Tensor) -> tuple[Tensor, Tensor]:
     """The mean of N×128 features, and 128×24: the directions in which they vary most, scaled to variance 1."""
     centre = x.double().mean(0)
     _, s, v = torch.linalg.svd(x.double() - centre, full_matrices=False)
-    return centre, (v[:AXES] / (s[:AXES, None] / len(x) ** 0.5)).T
+    return centre, (v[:AXES] / (s[:AXES, None] / len(x) ** 0.5).clamp_min(1e-6)).T
 
 
+@torch.enable_grad()
 def heads(real: Tensor, fake: Tensor) -> Head:
+    """The two layers, trained anew each time; the encoder stays as it is."""
     torch.manual_seed(0)
     head = Head()
     x = torch.cat([real, fake])
