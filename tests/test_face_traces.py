@@ -1,20 +1,27 @@
-"""Blended faces and faces as a camera leaves them: the data made for training, and the mixture."""
+"""Blended faces and faces as a camera leaves them: the data made for training, the mixture, and what the two cards say."""
 
 from __future__ import annotations
 
 import importlib
+import math
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import multivariate_normal
 
+import assay
+from assay.authenticity import exif_faces as exif
+from assay.authenticity import face_manipulation as manipulation
+from assay.catalog import get
 from assay.nets import face_traces
-from assay.ops.align import chips
 from assay.ops.mixture import Mixture, fitted
-from assay.types import CannotAssess
-from pictures import drawn_faces
+from assay.types import BadInput, CannotAssess, Face
+from pictures import drawn_faces, found
 from test_structure import ROOT
+
+NAMES = ("face_manipulation-assay", "exif_faces-assay")
+
 
 @pytest.fixture(scope="module")
 def blends():
@@ -26,7 +33,7 @@ def blends():
 @pytest.fixture(scope="module")
 def chip():
     image, faces = drawn_faces()
-    return chips(image, faces, side=face_traces.CHIP, margin=face_traces.MARGIN)[0]
+    return assay.ops.align.chips(image, faces, side=face_traces.CHIP, margin=face_traces.MARGIN)[0]
 
 
 class TestMixture:
@@ -76,3 +83,73 @@ class TestBlends:
         for region, (low, high) in {1: (0.3, 0.5), 2: (0.45, 0.6), 3: (0.6, 0.75)}.items():
             rows = np.nonzero(blends.shape(np.random.default_rng(0), region))[0] / blends.HALF
             assert low < rows.mean() < high
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestCards:
+    def test_each_face_alone_or_together_bytes_or_floats(self, name):
+        image, faces = drawn_faces(2)
+        both = get(name)(image, faces)
+        assert len(both) == 2
+        for f, face in zip(both, faces, strict=True):
+            (alone,) = get(name)(image / 255, [face])
+            assert alone.data["statistic"] == pytest.approx(f.data["statistic"], abs=0.02)
+            assert math.isfinite(f.data["statistic"])
+            assert 0 <= f.data["rarer_than"] <= 1
+            assert f.evidence
+        assert get(name)(image, []) == []
+
+    def test_grey_pictures(self, name):
+        image, faces = drawn_faces()
+        grey = image.float().mean(0, keepdim=True).byte()
+        assert get(name)(grey, faces)[0].data == get(name)(grey.expand(3, -1, -1), faces)[0].data
+
+    def test_small_and_cut_off_faces_are_not_judged(self, name):
+        image, (face,) = drawn_faces()
+        small = Face(tuple(v / 10 for v in face.box), tuple((x / 10, y / 10) for x, y in face.points), 1.0)
+        with pytest.raises(CannotAssess, match="7 pixels apart"):
+            get(name)(image, [small])
+        half = round((face.box[0] + face.box[2]) / 2)
+        with pytest.raises(CannotAssess, match="50 % of this face"):
+            get(name)(image[:, :, :half], [face])
+
+    def test_what_ships_is_small(self, name):
+        (w,) = get(name).card.weights
+        assert assay.weights.find(w).stat().st_size < 3_000_000
+
+
+def test_a_map_covers_the_face():
+    image, faces = drawn_faces()
+    (f,) = get("face_manipulation-assay")(image, faces)
+    assert f.map.shape == (14, 14)
+    assert 0 <= float(f.map.min()) <= float(f.map.max()) <= 1
+
+
+def test_an_unknown_way_is_a_sentence():
+    with pytest.raises(BadInput, match="likelihood, head"):
+        get("exif_faces-assay")(*drawn_faces(), by="magic")
+    assert get("exif_faces-assay")(*drawn_faces(), by="head")[0].data
+
+
+def test_past_the_threshold_it_hints_and_below_it_does_not(monkeypatch):
+    _, real = manipulation.model()
+    for score, weight in ((float(real[manipulation.RARE]) + 1, "hint"), (float(real[50]), "note")):
+        (e,) = manipulation._finding(score, torch.zeros(14, 14), real).evidence
+        assert e.weight == weight
+    assert all(e.points_to is None for e in exif._finding(1e9, real).evidence)
+
+
+def test_blends_of_a_held_out_portrait_look_more_blended(data, blends):
+    from face_views import part, picture
+
+    folder = found(data / "faces/portraits")
+    wins = []
+    for path in [p for p in sorted(folder.glob("*.jpg")) if part(p.name) == "test"][:6]:
+        image = picture(path)
+        face = assay.find_faces(path)[0]
+        chip = assay.ops.align.chips(image, [face], side=192, margin=0.4)[0]
+        b = next(b for s in range(50) if (b := blends.blend(chip, np.random.default_rng(s))).region == 0 and b.mask.max() == 1)
+        net, _ = manipulation.model()
+        told, _ = net(torch.nn.functional.interpolate(torch.stack([b.fake, b.real]), (112, 112), mode="bilinear"))
+        wins.append(bool(told[0] > told[1]))
+    assert sum(wins) >= 5

@@ -1,0 +1,78 @@
+"""Faces that were blended into a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from assay import check, weights
+from assay.catalog import carded
+from assay.nets.face_traces import Blended, views
+from assay.types import Evidence, EvidenceCard, Face, Finding, Weights
+
+MODEL = Weights(
+    file="face_manipulation.safetensors",
+    sha256="0" * 64,
+    license="Apache-2.0; trained on official portraits under the MIT licence, blended with themselves",
+    recipe="recipes/self_blended.py",
+)
+SIDE = 112  # pixels of the view that the net was trained on
+RARE = 99  # hundredths of real faces that an alarm must exceed
+MAP = "The upright face: bright where it looks blended. A guess of the net, 8 pixels of 112 to a place."
+CAVEAT = (
+    "A small net that knows blends of portraits with themselves. Retouching, make-up filters, beauty modes of phones, strong light and "
+    "glasses may look blended; faces that were generated as a whole have no seam to find. docs/face-authenticity.md has figures."
+)
+
+
+@carded(
+    EvidenceCard(
+        name="face_manipulation-assay",
+        version="1",
+        takes=("face",),
+        paper="after Shiohara & Yamasaki 2022 (self-blended images), arXiv:2204.08376; net, data and masks are our own",
+        weights=(MODEL,),
+        caveat=CAVEAT,
+    )
+)
+@torch.no_grad()
+def face_manipulation(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
+    """Whether a face looks blended into the picture, or its eyes, nose or mouth: seams, and colours or sharpness that do not match.
+
+    image: C×H×W, sRGB; float in [0, 1] or uint8. faces: the faces in it; each is looked at upright, at 112×112 pixels.
+    Returns for each a sentence; data: statistic, a logit, larger is more like a blend, in no calibrated unit; rarer_than, the share of
+    real portraits that score less. map: 14×14 places of the upright face, 0 to 1, larger is more likely blended.
+    Not differentiable: it answers with findings.
+    Raises BadInput, and CannotAssess for faces with less than 16 pixels between the eyes and for faces cut off by the border.
+    """
+    image = check.faces(image, faces)
+    if not faces:
+        return []
+    net, real = model()
+    told, where = net.to(image.device)(views(image, faces, SIDE))
+    return [_finding(float(s), m.sigmoid().cpu(), real) for s, m in zip(told, where[:, 0], strict=True)]
+
+
+def _finding(score: float, where: Tensor, real: Tensor) -> Finding:
+    below = float((real < score).float().mean())
+    data = {"statistic": round(score, 3), "rarer_than": round(below, 2)}
+    if score <= float(real[RARE]):
+        says = f"No sign that this face was blended in: of 100 real portraits, {round(100 * (1 - below))} look more like it."
+        return Finding(map=where, map_says=MAP, evidence=(Evidence(says, caveat=CAVEAT),), data=data)
+    says = (
+        f"This face looks blended in more than 99 of 100 real portraits do (statistic {score:.1f}, theirs up to {float(real[RARE]):.1f})."
+    )
+    return Finding(map=where, map_says=MAP, evidence=(Evidence(says, "edited", "hint", CAVEAT),), data=data)
+
+
+@cache
+def model() -> tuple[Blended, Tensor]:
+    """The net, and 101 quantiles of what real portraits score."""
+    tensors = {k: v.float() for k, v in weights.load_safetensors(MODEL).items()}
+    real = tensors.pop("real")
+    net = Blended()
+    net.load_state_dict(tensors, strict=False)  # batch norm's counters are not stored
+    return net.eval().requires_grad_(False), real
