@@ -16,6 +16,7 @@ from assay.types import CannotAssess
 from pictures import drawn_faces
 from test_structure import ROOT
 
+
 @pytest.fixture(scope="module")
 def blends():
     with pytest.MonkeyPatch.context() as patch:
