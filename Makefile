@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check catalog clean
+.PHONY: demo test check catalog faces clean
 
 demo: $(VENV)/.demo  ## judge real photographs, fresh and damaged, and say where the report lies
 	$(BIN)/assay demo demo-report
@@ -23,6 +23,9 @@ catalog: $(VENV)/.dev  ## rewrite the index and the pages made from it after add
 	$(BIN)/python -m assay.catalog
 	$(BIN)/python -m assay.docs
 
+faces: $(VENV)/.recipes  ## make every net for faces from nothing, in an hour or two: make faces DATA=folder [OUT=folder]
+	$(MAKE) --no-print-directory -j2 -f recipes/faces.mk PYTHON=$(BIN)/python DATA="$(DATA)" OUT="$(or $(OUT),faces)"
+
 $(VENV)/.torch:
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) "$(TORCH)"
@@ -34,6 +37,10 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml setup.py $(wildcard src/assay/kerne
 
 $(VENV)/.dev: $(VENV)/.torch pyproject.toml setup.py $(wildcard src/assay/kernels/*.[ch])
 	$(PIP) -e ".[dev]"
+	@touch $@
+
+$(VENV)/.recipes: $(VENV)/.torch pyproject.toml setup.py $(wildcard src/assay/kernels/*.[ch])
+	$(PIP) -e ".[recipes]"
 	@touch $@
 
 clean:

@@ -12,7 +12,7 @@ setup(
         Extension(
             "assay.kernels._kernels",
             sources=sorted(str(p) for p in Path("src/assay/kernels").glob("*.c")),
-            depends=["src/assay/kernels/kernels.h"],
+            depends=sorted(str(p) for p in Path("src/assay/kernels").glob("*.h")),
             extra_compile_args=["/O2"] if sys.platform == "win32" else FAST,
             optional=True,  # no compiler: the torch definitions run instead, and `assay doctor` says so
         )

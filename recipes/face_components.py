@@ -3,7 +3,7 @@
     python recipes/face_components.py PORTRAITS --points points.json --out src/assay/weights/face_components.safetensors
 
 points.json: {file: [{"box": …, "points": …, "confidence": …}, …]} as `assay faces` finds them. A portrait whose name's sha256 begins
-with a byte divisible by 5 is held out, one with remainder 1 chooses when to stop. Minutes on one core.
+with a byte divisible by 5 is held out, one with remainder 1 chooses when to stop. Five minutes on one core.
 
 blur: portraits are reduced to 0.4…1 or enlarged 1.6 times, blurred by a known σ, then made noisy and saved as JPEG by chance; what is
 learned is log2 σ. compression: portraits reduced by half or more are saved as JPEG with a random phase of the grid; what is learned

@@ -284,7 +284,7 @@ class Pool:
         affine = np.linalg.lstsq(np.c_[target, np.ones(5)], source[:, :2], rcond=None)[0].T
         face = b.sizes[0].transform((BASE, BASE), Image.Transform.AFFINE, tuple(affine.ravel()), Image.Resampling.BILINEAR)
         x, y = np.asarray(face, np.float32), np.asarray(a.sizes[0], np.float32)
-        x0, y0, x1, y1 = (int(v) for v in a.box)
+        x0, y0, x1, y1 = (int(v) for v in a.box.clip(0, BASE))
         inside = (slice(y0, y1), slice(x0, x1))
         x = x + 0.8 * (y[inside].mean((0, 1)) - x[inside].mean((0, 1)))
         mask = Image.new("L", (BASE, BASE))
@@ -391,7 +391,8 @@ if __name__ == "__main__":
     cli.add_argument("--out", type=Path)
     args = cli.parse_args()
     if args.out:
-        files = [p for folder in (*FACES, *SCENES) for p in photographs(args.data / folder)]
+        folders = [args.data / f for f in (*FACES, *SCENES)]
+        files = [p for folder in folders if folder.is_dir() for p in photographs(folder)]  # the sets for measuring may be absent
         args.out.write_text(json.dumps({str(p.relative_to(args.data)): labelled(p) for p in files}), "utf-8")
     if args.show:
         show(Pool(args.data, json.loads((args.labels or args.out).read_text("utf-8")), swaps=20), args.show)

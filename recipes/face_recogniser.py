@@ -1,6 +1,6 @@
 """Trains the head of the small face recogniser with the SFace loss.
 
-    python recipes/face_recogniser.py DATA --labels points.json --views 60 --minutes 3 --out run.pt
+    python recipes/face_recogniser.py DATA --labels points.json --out run.pt
     python recipes/face_recogniser.py --export run.pt --out src/assay/weights/face_recogniser.safetensors
 
 DATA/faces/portraits: official portraits, one of each person; the training part alone is used (face_views.part), and the validation
@@ -8,6 +8,8 @@ part to watch and to stop by. Features of the views are made once. The head begi
 person spread alike in all directions, and people's means lie along the axes. SFace goes on from there. What both are worth on
 other people: recipes/face_recogniser_report.py --also run.pt. With 271 people SFace gained nothing on the validation part (AUC .974
 beside .977), so what ships is the start: linear discriminant analysis.
+Two minutes of a core to itself. Run again on labels made anew, it gave AUC .972 on ORL (what ships .971) and .940 on press photographs
+(.941).
 """
 
 from __future__ import annotations
@@ -76,7 +78,7 @@ def watch(after: Tensor, easy: Tensor, hard: Tensor, people: int) -> dict[str, f
     }
 
 
-def train(x: Tensor, labels: Tensor, held: tuple[Tensor, Tensor], minutes: float, out: Path, seed: int = 0) -> None:
+def train(x: Tensor, labels: Tensor, held: tuple[Tensor, Tensor], steps: int, out: Path, seed: int = 0) -> None:
     """The head is one matrix after the discriminant: at first it keeps the best axes, then SFace turns and weighs them all."""
     torch.manual_seed(seed)
     people, watched = int(labels.max()) + 1, len(held[0])
@@ -102,7 +104,7 @@ def train(x: Tensor, labels: Tensor, held: tuple[Tensor, Tensor], minutes: float
     print(json.dumps({"step": 0} | found), flush=True)
     best, best_net, best_centres = found["auc"], first, centres.detach().clone()
     start, step = time.monotonic(), 0
-    while (gone := (time.monotonic() - start) / 60 / minutes) < 1:
+    while (gone := step / steps) < 1:
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
             group["lr"] = rate * (1 - gone)
         rows = torch.randint(len(z), (BATCH,))
@@ -119,7 +121,7 @@ def train(x: Tensor, labels: Tensor, held: tuple[Tensor, Tensor], minutes: float
                 best, best_net, best_centres = found["auc"], kept(), centres.detach().clone()
             angles = cosines.detach().clamp(-1, 1).acos()
             own = float(angles.gather(1, labels[rows][:, None]).mean())
-            said = {"step": step, "minute": round(gone * minutes, 2), "own angle": own, "all angles": float(angles.mean())}
+            said = {"step": step, "minute": round((time.monotonic() - start) / 60, 2), "own angle": own, "all angles": float(angles.mean())}
             print(json.dumps(said | found), flush=True)
     torch.save({"net": best_net, "centres": best_centres, "start": first, "last": kept(), "last centres": centres.detach()}, out)
 
@@ -129,7 +131,7 @@ def main() -> None:
     ask.add_argument("data", type=Path, nargs="?")
     ask.add_argument("--labels", type=Path)
     ask.add_argument("--views", type=int, default=60)
-    ask.add_argument("--minutes", type=float, default=3)
+    ask.add_argument("--steps", type=int, default=3000, help="of SFace, after the discriminant")
     ask.add_argument("--composites", type=int, default=200)
     ask.add_argument("--keep", type=Path, help="a file for the features, read if it is there")
     ask.add_argument("--export", type=Path)
@@ -153,7 +155,7 @@ def main() -> None:
         held = described(other, 1, 0.0, seed=1)[0], described(other, 4, 1.0, seed=2)[0]
         if a.keep:
             torch.save((x, labels, held), a.keep)
-    train(x, labels, held, a.minutes, a.out)
+    train(x, labels, held, a.steps, a.out)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ Here the labels are no people's: they are the consensus of five full-reference m
 statistics net of `assay-q` made twice as deep, the student the net itself; both begin as `assay-q`. Or EdgeNeXt-XXS is the
 student, with --student edgenext, and begins from nothing; `efficient_fiqa(…, file="RUN/student.pt")` reads it.
 
-The shipped weights: T0 took 175 steps in 6 minutes of a busy core, T+ 186 in 5, the student 801 in 15, on 67 portraits: 2613
-faces with labels and 804 in the pools.
+These steps take about 6 minutes of a core to itself (0.35 s each), the bank before 9 (4 s a portrait). The shipped weights come from
+a run counted in minutes, on a busy core: T0 took 175 steps, T+ 186, the student 801, on 67 portraits: 2613 faces with labels and 804
+in the pools.
 A run goes on where it stopped: each step leaves a file in RUN, and checkpoints every --watch minutes.
 """
 
@@ -195,7 +196,7 @@ def check(kind: str, net: nn.Module, bank: Bank, limit: int = 800) -> dict[str, 
     return out | {"mae": round(100 * float(np.abs(got - bank.target[pick]).mean()), 2)}
 
 
-def train(kind: str, bank: Bank, held: Bank, target: np.ndarray, file: Path, minutes: float, watch: float) -> nn.Module:
+def train(kind: str, bank: Bank, held: Bank, target: np.ndarray, file: Path, steps: int, watch: float) -> nn.Module:
     """A net that learned every row whose target is a number; the running mean of its parameters is what counts."""
     torch.manual_seed(0)
     net = build(kind)
@@ -206,9 +207,9 @@ def train(kind: str, bank: Bank, held: Bank, target: np.ndarray, file: Path, min
     mean, wheel = deepcopy(net), torch.optim.AdamW(net.parameters(), lr=RATE[kind], weight_decay=DECAY)
     start, told, step, total = time.monotonic(), 0.0, 0, 0.0
     order: list[int] = []
-    while (spent := (time.monotonic() - start) / 60) < minutes:
+    while step < steps:
         for g in wheel.param_groups:
-            g["lr"] = RATE[kind] * min(1, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * spent / minutes))
+            g["lr"] = RATE[kind] * min(1, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * step / steps))
         if len(order) < BATCH:
             order = dice.sample(pick.tolist(), len(pick))
         rows = np.array([order.pop() for _ in range(min(BATCH, len(order)))])
@@ -223,7 +224,7 @@ def train(kind: str, bank: Bank, held: Bank, target: np.ndarray, file: Path, min
         with torch.no_grad():
             for a, b in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
                 a.lerp_(b, 1 - keep) if a.is_floating_point() else a.copy_(b)
-        if spent - told >= watch:
+        if (spent := (time.monotonic() - start) / 60) - told >= watch:
             told = spent
             print(json.dumps({"net": file.stem, "minute": round(spent, 1), "step": step, "loss": round(total / step, 4)}
                              | check(kind, mean, held)), flush=True)  # fmt: skip
@@ -275,7 +276,7 @@ def main() -> None:
     ask.add_argument("--pools", type=Path, nargs="*", default=[], help="with --csv: up to two folders of faces without scores")
     ask.add_argument("--out", type=Path, required=True, help="the run's folder")
     ask.add_argument("--student", choices=("statistics", "edgenext"), default="statistics")
-    ask.add_argument("--minutes", type=float, nargs=3, default=(8, 8, 14), help="of T0, T+ and the student")
+    ask.add_argument("--steps", type=int, nargs=3, default=(180, 190, 800), help="of T0, T+ and the student")
     ask.add_argument("--watch", type=float, default=2, help="minutes between checks and checkpoints")
     ask.add_argument("--export", type=Path, metavar="FILE")
     given = ask.parse_args()
@@ -295,11 +296,11 @@ def main() -> None:
         return
     learned = bank("train")
     target = np.where(learned.pool == 0, learned.target, np.nan).astype(np.float32)
-    first, second, last = given.minutes
+    first, second, last = given.steps
     print(f"{len(target)} faces, {int(np.isfinite(target).sum())} labelled", flush=True)
-    for pool, name, minutes in ((1, "t0", first), (2, "tplus", second)):
+    for pool, name, steps in ((1, "t0", first), (2, "tplus", second)):
         if (learned.pool == pool).any():
-            teacher = train("teacher", learned, held, target, given.out / f"{name}.pt", minutes, given.watch)
+            teacher = train("teacher", learned, held, target, given.out / f"{name}.pt", steps, given.watch)
             target = np.where(np.isfinite(target), target, label("teacher", teacher, learned, pool, given.out / f"pool{pool}.csv"))
     train(given.student, learned, held, target, given.out / "student.pt", last, given.watch)
 

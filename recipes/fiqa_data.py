@@ -54,6 +54,11 @@ def part(name: str) -> str:
     return {0: "test", 1: "interval"}.get(draw, "train")
 
 
+def of_part(name: str, limit: int) -> int:
+    """How many portraits are wanted of a part."""
+    return limit if name == "train" else (limit + 1) // 2
+
+
 def face_of(labels: dict[str, Any], name: str) -> Face | None:
     """The largest face of a portrait."""
     found = [Face(tuple(f["box"]), tuple(tuple(p) for p in f["points"]), f["confidence"]) for f in labels.get(name, [])]
@@ -193,7 +198,7 @@ def main() -> None:
     ask.add_argument("portraits", type=Path)
     ask.add_argument("--faces", type=Path, required=True)
     ask.add_argument("--out", type=Path, required=True)
-    ask.add_argument("--limit", type=int, default=10_000, help="portraits of each part")
+    ask.add_argument("--limit", type=int, default=67, help="portraits to learn from; of the others half as many")
     ask.add_argument("--parts", nargs="+", default=list(PLANS), choices=list(PLANS))
     ask.add_argument("--workers", type=int, default=2)
     given = ask.parse_args()
@@ -205,7 +210,7 @@ def main() -> None:
         face = face_of(short, f"{path.parent.name}/{path.name}")
         if face is not None:
             jobs.setdefault(part(path.name), []).append((path, given.out, face))
-    todo = [job for name in given.parts for job in jobs.get(name, [])[: given.limit]]
+    todo = [job for name in given.parts for job in jobs.get(name, [])[: of_part(name, given.limit)]]
     random.Random(0).shuffle(todo)
     with ProcessPoolExecutor(given.workers) as pool:
         for i, name in enumerate(pool.map(portrait, todo)):

@@ -54,17 +54,23 @@ def photographs(data: Path, which: str, folders: tuple[str, ...] = FOLDERS) -> l
 
 def cases(photos: list[Path], *, kinds: tuple[str, ...] = KINDS, per_photo: int = 2, seed: int = 0) -> Iterator[Case]:
     """Of every photograph: itself, and `per_photo` forgeries of it, all with one history. Donors are other photographs of the list."""
-    for i, path in enumerate(photos):
-        rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(path.name.encode()).digest()[:4], "big")])
-        name = f"{path.parent.name}/{path.name}"
-        history = HISTORIES[int(rng.integers(len(HISTORIES)))]
-        host = compressed(read(path, rng), history)
-        yield Case(name, "", history, host, np.zeros(host.shape[:2], bool))
-        for j in range(per_photo):
-            kind = kinds[(i * per_photo + j + seed) % len(kinds)]
-            other = photos[int(rng.integers(len(photos) - 1))]
-            donor = compressed(read(other if other != path else photos[-1], rng), HISTORIES[int(rng.integers(len(HISTORIES)))])
-            yield Case(name, kind, history, *forged(host, donor, kind, rng))
+    for i in range(len(photos)):
+        yield from cases_of(photos, i, kinds=kinds, per_photo=per_photo, seed=seed)
+
+
+def cases_of(photos: list[Path], i: int, *, kinds: tuple[str, ...] = KINDS, per_photo: int = 2, seed: int = 0) -> Iterator[Case]:
+    """Those of one photograph."""
+    path = photos[i]
+    rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(path.name.encode()).digest()[:4], "big")])
+    name = f"{path.parent.name}/{path.name}"
+    history = HISTORIES[int(rng.integers(len(HISTORIES)))]
+    host = compressed(read(path, rng), history)
+    yield Case(name, "", history, host, np.zeros(host.shape[:2], bool))
+    for j in range(per_photo):
+        kind = kinds[(i * per_photo + j + seed) % len(kinds)]
+        other = photos[int(rng.integers(len(photos) - 1))]
+        donor = compressed(read(other if other != path else photos[-1], rng), HISTORIES[int(rng.integers(len(HISTORIES)))])
+        yield Case(name, kind, history, *forged(host, donor, kind, rng))
 
 
 def read(path: Path, rng: np.random.Generator) -> Pixels:

@@ -5,6 +5,7 @@
 Needs scikit-learn. Every training portrait is seen a dozen times: the head turned (a cylinder, no true third dimension), cut closer,
 made 1 to 16 times smaller, the points off by 1 to 5 % of the eye distance. Its label is how like the untouched portrait the
 face recogniser finds it, 0 where the likest strangers are (99.9 % of them below) and 1 where the best of the same person are (95 %).
+Run again on labels made anew, it explained R² .804 of other people's labels (what ships .806); a minute of a core to itself.
 Printed: how much of the labels of other people, the validation part, is explained, and which features matter there.
 """
 
@@ -106,14 +107,14 @@ def samples(data: Path, labels: dict[str, list[Face]], wanted: str) -> tuple[np.
 
 
 def main() -> None:
-    from sklearn.ensemble import RandomForestRegressor
-    from sklearn.inspection import permutation_importance
-
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("data", type=Path)
     ask.add_argument("--labels", type=Path, required=True)
     ask.add_argument("--out", type=Path, required=True)
     a = ask.parse_args()
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.inspection import permutation_importance
+
     torch.set_num_threads(1)
     labels = faces(a.labels)
     x, likeness, who = samples(a.data, labels, "train")

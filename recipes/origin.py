@@ -6,9 +6,10 @@
     python recipes/origin.py measure DATA --part test --out test.jsonl                                 # for recipes/origin_report.py
 
 DATA holds pristine/* and camera/*; authentic and edited pictures are those of recipes/forgeries.py. BANK is what
-recipes/reconstructions.py makes: BANK/<decoder>/<name of a photograph>.png, and BANK/real the same crops as they were.
+recipes/reconstructions.py makes: crops of photographs, and the same crops through decoders.
 Photographs of the part "interval" calibrate, those of the part "test" are reported on; no net was trained on either.
-A run goes on where it stopped: one line of JSON a picture.
+A run goes on where it stopped: one line of JSON a picture. Algorithms may be measured apart (--only) into files of their own; `fit`
+and the report join what several files say of one picture.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from assay.catalog import index
 from assay.fusion import KINDS, QUESTIONS, kind
 from assay.io.decode import read
 from assay.ops.calibration import LEAST, Curve, fused, isotonic
 from assay.runner import assess
+from assay.tasks import UNASKED
 from assay.types import CannotAssess, Picture, Result
-from forgeries import WAYS, Case, cases, part, photographs, saved
+from forgeries import WAYS, Case, cases_of, photographs, saved
 
-SLOW = 100  # pictures a source in a fit of the generated question at most
+PHOTOGRAPHS, RECONSTRUCTIONS = 120, 20  # crops of a bank: as they were, and of each decoder
 TIMES = 200  # draws of photographs, for the interval
 GRID = 25  # points of the last curve
 FEW = 100  # pictures of one kind of file at which its own curve weighs as much as that of all (auth: hierarchical shrinkage)
@@ -44,7 +45,7 @@ Row = dict[str, Any]
 def cues() -> list[str]:
     """The algorithms of the room that look at the pixels of one file."""
     rows = {n: r for n, r in index().items() if r["at"].startswith("assay.authenticity.") and r["takes"] == ["file"]}
-    return [n for n in rows if n not in ("metadata", "manifest", "thumbnail", "error_level", "noise_residual")]
+    return [n for n in rows if n not in (*UNASKED, "metadata", "manifest", "thumbnail", "error_level", "noise_residual")]
 
 
 def look(picture: Picture, names: Iterable[str], mask: np.ndarray[Any, Any] | None = None) -> Row:
@@ -76,47 +77,62 @@ def pixel_auc(map_: torch.Tensor, mask: np.ndarray[Any, Any]) -> float:
     return float((ranks.reshape(drawn[::2, ::2].shape)[mask[::2, ::2]].sum() - n * (n + 1) / 2) / (n * (m - n))) if 0 < n < m else 0.5
 
 
-def one(job: tuple[Case, str, list[str]]) -> Row:
+Job = tuple[argparse.Namespace, int, frozenset[tuple[str, str, str]], tuple[str, ...]]
+
+
+def rows_of(job: Job) -> list[Row]:
+    """What is not measured yet of one photograph and its forgeries, or of one file of a bank."""
     torch.set_num_threads(1)
-    case, way, names = job
-    data, mask = saved(case, way)
-    return {"name": case.name, "kind": case.kind, "history": case.history, "way": way} | look(read(data), names, mask)
-
-
-def jobs(args: argparse.Namespace, done: set[tuple[str, str, str]]) -> Iterator[tuple[Case, str, list[str]]]:
-    names = args.only or cues()
-    found = cases(photographs(args.data, args.part)[:: args.every], per_photo=args.forgeries)
-    for case in made(args.generated, args.part) if args.generated else found:
+    args, i, done, names = job
+    photos = [] if args.generated else photographs(args.data, args.part)
+    found = made(sources(args)[i]) if args.generated else cases_of(photos, i, per_photo=args.forgeries)
+    out = []
+    for case in found:
         for way in args.ways:
             if (case.name, case.kind, way) not in done:
-                yield case, way, names
+                data, mask = saved(case, way)
+                out.append({"name": case.name, "kind": case.kind, "history": case.history, "way": way} | look(read(data), names, mask))
+    return out
 
 
-def made(bank: Path, which: str) -> Iterator[Case]:
-    """Reconstructions, whose kind is "generated" and the decoder, and the same crops untouched, whose kind is ""."""
-    for folder in sorted(p for p in bank.iterdir() if p.is_dir()):
-        for path in sorted(p for p in folder.glob("*.png") if part(p.stem) == which)[:SLOW]:
-            with Image.open(path) as im:
-                x = np.array(im.convert("RGB"))
-            label = "" if folder.name == "real" else f"generated: {folder.name}"
-            yield Case(f"crop of {path.stem}", label, None, x, np.zeros(x.shape[:2], bool))
+def sources(args: argparse.Namespace) -> list[Path]:
+    """The photographs of a part, or the files of a bank."""
+    if args.generated:
+        return sorted((args.generated / {"interval": "validate"}.get(args.part, args.part)).glob("*.npy"))
+    return photographs(args.data, args.part)
+
+
+def made(file: Path) -> Iterator[Case]:
+    """Reconstructions, whose kind is "generated" and the decoder, or the same crops untouched, whose kind is ""."""
+    label = "" if file.stem == "photograph" else f"generated: {file.stem}"
+    for i, x in enumerate(np.load(file, mmap_mode="r")[: PHOTOGRAPHS if not label else RECONSTRUCTIONS]):
+        pixels = np.ascontiguousarray(x.transpose(1, 2, 0))
+        yield Case(f"crop of {i}", label, None, pixels, np.zeros(pixels.shape[:2], bool))
 
 
 def measure(args: argparse.Namespace) -> None:
     rows = lines(args.out) if args.out.is_file() else []
-    done = {(r["name"], r["kind"], r["way"]) for r in rows}
+    done = frozenset((r["name"], r["kind"], r["way"]) for r in rows)
+    names = ("quantisation", *args.only) if args.only else tuple(cues())  # quantisation tells the kind of file
+    places = range(0, len(sources(args)), args.every)
     start, count = time.time(), 0
     with args.out.open("a", encoding="utf-8") as out, ProcessPoolExecutor(args.workers) as pool:
-        for row in pool.map(one, jobs(args, done), chunksize=2):
-            out.write(json.dumps(row) + "\n")
+        for found in pool.map(rows_of, ((args, i, done, names) for i in places)):
+            out.writelines(json.dumps(row) + "\n" for row in found)
             out.flush()
             count += 1
-            if count % 20 == 0:
-                print(f"{count} pictures, {(time.time() - start) / 60:.1f} minutes", file=sys.stderr, flush=True)
+            print(f"{count} of {len(places)}, {(time.time() - start) / 60:.1f} minutes", file=sys.stderr, flush=True)
 
 
-def lines(path: Path) -> list[Row]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+def lines(*paths: Path) -> list[Row]:
+    """The rows of all files; what several say of one picture is joined."""
+    found: dict[tuple[str, str, str], Row] = {}
+    for path in paths:
+        for row in map(json.loads, path.read_text("utf-8").splitlines()):
+            known = found.setdefault((row["name"], row["kind"], row["way"]), row)
+            for part_of in ("statistic", "alarm", "auc", "seconds"):
+                known[part_of] |= row[part_of]
+    return list(found.values())
 
 
 def asked(rows: list[Row], question: str) -> list[Row]:
@@ -185,7 +201,7 @@ def _short(values: Iterable[float]) -> list[float]:
 
 
 def fit(args: argparse.Namespace) -> None:
-    rows = [r for path in args.rows for r in lines(path)]
+    rows = lines(*args.rows)
     questions = {}
     for q in QUESTIONS:
         mine = asked(rows, q)
@@ -215,4 +231,6 @@ if __name__ == "__main__":
     second.add_argument("--out", type=Path, required=True)
     second.set_defaults(do=fit)
     args = cli.parse_args()
-    args.do(args)
+    do = args.do
+    del args.do  # what is left goes to other processes
+    do(args)

@@ -4,7 +4,8 @@
 
 ASSAY_WEIGHTS is a folder with the official files; the interpreter needs onnxruntime besides what assay needs. The photograph is
 scikit-image's astronaut, cut and enlarged. All look for faces from 20 pixels on, except RFB-320, which always looks at 320×240
-(from about 20 pixels here). The value is the number of faces found. One and two threads.
+(from about 20 pixels here). The value is the number of faces found. One and two threads,
+and two processes at once, as `assay faces` runs over a folder.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness import Contestant, race, save
+from harness import Contestant, race, save, together
 
 SETUP = """
 import numpy as np, torch
@@ -42,7 +43,12 @@ def main() -> None:
             for name, least in MODELS.items()
         ]
         cases[f"640×480 RGB, {threads} thread{'s' * (threads - 1)}"] = race(contestants, rounds=args.rounds, threads=threads)
+    both = {}
+    for name in ("assay", "rfb-320"):
+        who = Contestant(name, args.peers, SETUP.format(threads=1), f"f({name!r}, {MODELS[name]})", PACKAGES[name])
+        both[name] = together(who, rounds=args.rounds)
     rate = {case: {r["name"]: round(1000 / r["wall_ms"], 1) for r in rows} for case, rows in cases.items()}
+    rate["two processes of one thread"] = both
     what = "Faces of a 640×480 photograph, from 20 pixels on"
     save(Path(__file__).with_suffix(".json"), what=what, cases=cases, threads="1 and 2", images_per_second=rate)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from assay import fusion, verdict
-from assay.types import Evidence, EvidenceCard, Result
+from assay import fusion, verdict, weights
+from assay.catalog import index
+from assay.types import Evidence, EvidenceCard, MissingWeights, Result
 
 CURVE = {k: {"scores": [0.0, 1.0], "llrs": [-2.0, 4.0]} for k in fusion.KINDS}
 
@@ -96,5 +100,30 @@ def test_the_kind_of_file_follows_its_tables() -> None:
     rough.data["nearest_quality"] = 75
     assert fusion.kind("JPEG", [rough]) == "strong JPEG"
     assert fusion.kind("JPEG", []) == "JPEG"
+    rough.data["nearest_quality"] = 20
+    assert fusion.kind("JPEG", [rough]) == fusion.ROUGH
+    silent = verdict.origin([result("a", 1.0), result("b", 1.0), rough], file_format="JPEG")
+    assert (silent.label, silent.weighed) == ("inconclusive", ())
+    assert "quality 70" in silent.unavailable[0]
     assert fusion.kind("PNG", []) == "lossless"
     assert fusion.kind("WEBP", []) == "other"
+
+
+def test_what_ships_rises_and_names_algorithms_that_exist() -> None:
+    told = json.loads((weights.HERE / "origin.json").read_text("utf-8"))["questions"]
+    assert "edited" in told
+    for question in told.values():
+        assert min(question["weights"].values()) >= 0
+        for name, curves in question["curves"].items():
+            assert index()[name]["at"].startswith("assay.authenticity.")
+            for kind in fusion.KINDS:
+                assert (np.diff(curves[kind]["llrs"]) >= -1e-6).all(), (name, kind)
+        assert (np.diff(question["final"]["scores"]) > 0).all()
+        assert len(question["authentic"]) >= 1 / verdict.LOST - 1  # fewer could never decide
+
+
+def test_a_package_without_its_calibration_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(weights, "HERE", tmp_path)
+    with pytest.raises(MissingWeights, match=r"recipes/origin\.py"):
+        fusion.fitted.__wrapped__()

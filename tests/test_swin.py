@@ -118,5 +118,5 @@ def test_what_is_missing_or_wrong_is_said(small, monkeypatch, tmp_path):
     (tmp_path / "text.pt").write_text("no parameters")
     torch.save([1], tmp_path / "list.pt")
     for name in ("other", "code", "empty", "text", "list"):
-        with pytest.raises(BadInput, match=f"{name}.pt does not hold the parameters of Swin-B"):
+        with pytest.raises(BadInput, match=rf"{name}\.pt (does not hold the parameters of Swin-B|holds )"):
             teacher(image, [FACE], file=str(tmp_path / f"{name}.pt"))

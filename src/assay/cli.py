@@ -15,6 +15,7 @@ from assay import __version__
 from assay.catalog import ROOMS, index
 from assay.cli_bench import bench
 from assay.cli_faces import faces
+from assay.cli_train import train
 from assay.cli_verify import verify
 from assay.types import AssayError, BadInput
 
@@ -89,7 +90,11 @@ def inspect(paths: tuple[str, ...], **options: Any) -> None:
 @click.argument("names")
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--ref", help="The reference: one file for all, or a folder paired by file name.")
-@click.option("--scene", metavar="FOLDER", help="Other pictures of the scene that PATHS show, for puzzle_similarity.")
+@click.option(
+    "--scene",
+    metavar="FOLDER",
+    help="Other pictures of the scene that PATHS show (puzzle_similarity) or of one camera (camera_fingerprint).",
+)
 @_outputs
 def run(names: str, paths: tuple[str, ...], ref: str | None, scene: str | None, **options: Any) -> None:
     """Score PATHS with NAMES, separated by commas: psnr,ssim:variant=box,niqe-assay.
@@ -132,6 +137,7 @@ def _work(
             reuse=sinks.reuse,
             device=options["device"],
             workers=options["workers"],
+            threads=(os.cpu_count() or 1) if len(files) == 1 else 1,
             max_pixels=max_pixels,
         )
         for item in done:
@@ -332,7 +338,7 @@ def gallery(photos: tuple[Path, ...], output: Path, side: int) -> None:
     click.echo(f"The gallery: {output.resolve()}")
 
 
-for command in (bench, faces, verify):
+for command in (bench, faces, train, verify):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from assay.cli_bench_authenticity import attribution, detection, forgetting, localisation, temporal
+from assay.cli_bench_sets import robustness, rows
+from assay.cli_bench_shared import FILE, FOLDER, options, scores_of, subjects_of, tell
 from assay.types import BadInput, CannotAssess
 
 if TYPE_CHECKING:
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from assay.bench.restoration import Entry, Term
     from assay.bench.rows import Table
 
-SUBJECTS = ("subject_a", "subject_b", "subject")  # columns that are labels, never scores
 MODELS = ("assay-q", "niqe-assay")  # the core tier of `bench restoration`
 START = 0.05  # FNMR before anything is discarded; Schlett 2023 looks at .05 among others
 
@@ -25,16 +27,6 @@ START = 0.05  # FNMR before anything is discarded; Schlett 2023 looks at .05 amo
 @click.group()
 def bench() -> None:
     """How well scores hold: verification, error versus discard, correlation, restoration, groups."""
-
-
-def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every protocol."""
-    draws = click.option("--draws", default=1000, show_default=True, type=click.IntRange(0), help="Of the bootstrap; 0: no intervals.")
-    return draws(click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")(command))
-
-
-FILE = click.Path(exists=True, dir_okay=False)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @bench.command()
@@ -45,7 +37,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--protocol", type=click.Choice(["edc", "crfiqa"]), default="edc", show_default=True, help="crfiqa: that paper's script.")
 @click.option("--limit", "limits", type=float, multiple=True, help="How much is discarded at most. [default: .2 and .3]")
 @click.option("--plot", type=click.Path(), help="Write the curves to this file: svg, png, pdf (extra: plot).")
-@_shared
+@options
 def edc(file: str, limits: tuple[float, ...], plot: str | None, draws: int, as_json: bool, **how: Any) -> None:
     """Error versus discard: how much quality scores help a matcher.
 
@@ -62,7 +54,7 @@ def edc(file: str, limits: tuple[float, ...], plot: str | None, draws: int, as_j
     if how["protocol"] == "edc" and all(how[k] is None for k in ("starting_error", "fmr", "threshold")):
         how["starting_error"] = START
     s = numbers(table, "similarity")
-    found = compare(s, scores, mated=mated, **how, limits=limits or None, subjects=_subjects(table), times=draws)
+    found = compare(s, scores, mated=mated, **how, limits=limits or None, subjects=subjects_of(table), times=draws)
     if plot:
         from assay.bench.plot import draw
 
@@ -75,7 +67,7 @@ def edc(file: str, limits: tuple[float, ...], plot: str | None, draws: int, as_j
             rows.append({"score": name, "up to": limit, **named})
     point = " ".join(f"{k.replace('_', ' ')} {v}" for k, v in how.items() if v is not None)
     note = "relative: 0 only errors discarded, 1 as good as chance. behind: pAUC less that of the best score. Lower is better."
-    _tell(f"Error versus discard ({point})", rows, as_json, note)
+    tell(f"Error versus discard ({point})", rows, as_json, note)
 
 
 @bench.command()
@@ -83,7 +75,7 @@ def edc(file: str, limits: tuple[float, ...], plot: str | None, draws: int, as_j
 @click.option("--threshold", type=float, help="Also FNMR and FMR at this similarity.")
 @click.option("--far", "fars", type=float, multiple=True, help="TAR at this FAR. [default: .1, .01, .001, .0001]")
 @click.option("--plot", type=click.Path(), help="Write the ROC to this file: svg, png, pdf (extra: plot).")
-@_shared
+@options
 def verification(file: str, threshold: float | None, fars: tuple[float, ...], plot: str | None, draws: int, as_json: bool) -> None:
     """AUC, EER and TAR@FAR of similarities.
 
@@ -95,7 +87,7 @@ def verification(file: str, threshold: float | None, fars: tuple[float, ...], pl
 
     table = read(file, ["similarity", "mated"])
     s, m = numbers(table, "similarity"), numbers(table, "mated")
-    told = judge(s, m, threshold=threshold, fars=fars or FARS, subjects=_subjects(table), times=draws)
+    told = judge(s, m, threshold=threshold, fars=fars or FARS, subjects=subjects_of(table), times=draws)
     if plot:
         from assay.bench.plot import draw
 
@@ -104,14 +96,14 @@ def verification(file: str, threshold: float | None, fars: tuple[float, ...], pl
     few = [f for f in fars or FARS if f"tar@{f:g}" not in told]
     note = f"{int(m.sum())} mated and {int((1 - m).sum())} non-mated comparisons"
     note += f", too few for FAR {', '.join(f'{f:g}' for f in few)}." if few else "."
-    _tell("Verification", [{"figure": k, "value": v} for k, v in told.items()], as_json, note)
+    tell("Verification", [{"figure": k, "value": v} for k, v in told.items()], as_json, note)
 
 
 @bench.command()
 @click.argument("file", type=FILE)
 @click.option("--opinion", default="opinion", show_default=True, help="The column that scores are held against.")
 @click.option("--score", "names", multiple=True, help="A column with a score; all columns of numbers, if not given.")
-@_shared
+@options
 def correlation(file: str, opinion: str, names: tuple[str, ...], draws: int, as_json: bool) -> None:
     """SRCC, KRCC, PLCC (raw, and after the logistic) and RMSE of scores.
 
@@ -122,10 +114,10 @@ def correlation(file: str, opinion: str, names: tuple[str, ...], draws: int, as_
 
     table = read(file, [opinion, *names])
     rows = []
-    for name in names or _scores(table, {opinion}):
-        told = judge(numbers(table, name), numbers(table, opinion), subjects=_subjects(table), times=draws)
+    for name in names or scores_of(table, {opinion}):
+        told = judge(numbers(table, name), numbers(table, opinion), subjects=subjects_of(table), times=draws)
         rows.append({"score": name, **told})
-    _tell(f"Correlation with {opinion}", rows, as_json, f"{len(table[opinion])} rows; rmse in units of {opinion}, after the logistic.")
+    tell(f"Correlation with {opinion}", rows, as_json, f"{len(table[opinion])} rows; rmse in units of {opinion}, after the logistic.")
 
 
 @bench.command()
@@ -135,7 +127,7 @@ def correlation(file: str, opinion: str, names: tuple[str, ...], draws: int, as_
 @click.option("--images", type=FOLDER, help="The pictures, for SRCC by resolution.")
 @click.option("--net", type=FILE, help="The net as TorchScript, for the limits of 0.5 GFLOPs and 5 M parameters.")
 @click.option("--side", default=352, show_default=True, help="The side of the square picture that the net is given.")
-@_shared
+@options
 def fiqa(scores: str, labels: str, score: str | None, images: Path | None, net: str | None, side: int, draws: int, as_json: bool) -> None:
     """The VQualA-2025 face quality board: (SRCC + PLCC) / 2 within its limits.
 
@@ -157,7 +149,7 @@ def fiqa(scores: str, labels: str, score: str | None, images: Path | None, net: 
     if told.cost:
         mine |= {"GFLOPs": told.cost.macs / 1e9, "M parameters": told.cost.parameters / 1e6}
     note = " ".join([*told.broken, "GFLOPs are multiply-accumulates. The published scores are on the challenge's own test set alone."])
-    _tell("VQualA-2025 face quality", [mine, *rows], as_json, note, figures=f, broken=list(told.broken),
+    tell("VQualA-2025 face quality", [mine, *rows], as_json, note, figures=f, broken=list(told.broken),
           by_resolution={str(k): v for k, v in told.bins.items()})  # fmt: skip
 
 
@@ -168,7 +160,7 @@ def fiqa(scores: str, labels: str, score: str | None, images: Path | None, net: 
 @click.option("--threshold", help="Likeness that a restored face must reach: a number, or published (for AdaFace). [default: from INPUTS]")
 @click.option("--recogniser", type=FILE, help="Another recogniser as TorchScript, given N×3×112×112 in −1 to 1.")
 @click.option("--csv", "csv_file", type=click.Path(), help="Every picture, one a row.")
-@_shared
+@options
 def restoration(
     restored: Path,
     inputs: Path,
@@ -200,7 +192,7 @@ def restoration(
     if csv_file:
         _write(csv_file, told)
     note = " ".join(told.sentences())
-    _tell(f"Restoration of {inputs} by {restored.name}", told.table(), as_json, note, passed=told.passed, score=told.score,
+    tell(f"Restoration of {inputs} by {restored.name}", told.table(), as_json, note, passed=told.passed, score=told.score,
           official=told.official, worths=told.worths, thresholds=told.thresholds, missing=list(told.missing),
           failing=[{"file": r.file, "likeness": r.likeness} for r in told.failing])  # fmt: skip
 
@@ -209,7 +201,7 @@ def restoration(
 @click.argument("file", type=FILE)
 @click.option("--value", default="score", show_default=True, help="The column that is compared: a score, or 0 and 1.")
 @click.option("--group", default="group", show_default=True, help="The column with the group of each person; may be empty in a row.")
-@_shared
+@options
 def fairness(file: str, value: str, group: str, draws: int, as_json: bool) -> None:
     """Whether a score, or a rate, differs between groups.  FILE is a CSV with one row a person."""
     from assay.bench.fairness import fairness as judge
@@ -220,65 +212,7 @@ def fairness(file: str, value: str, group: str, draws: int, as_json: bool) -> No
     rows = [{"group": s.group, "n": s.n, "mean": s.mean, "less the others": s.difference, "effect": s.effect, "size": s.size,
              "p (Holm)": s.p_holm} for s in told.slices]  # fmt: skip
     few = f" Too few to be shown: {', '.join(told.left_out)}." if told.left_out else ""
-    _tell(f"{value} by {group}", rows, as_json, told.says + few, gap=told.gap, gap_p=told.gap_p, left_out=told.left_out)
-
-
-@bench.command()
-@click.argument("file", type=FILE)
-@click.option("--score", "names", multiple=True, help="A column with a score, higher for fakes; all columns of numbers, if not given.")
-@click.option("--plot", type=click.Path(), help="Write AUC by processing to this file: svg, png, pdf (extra: plot).")
-@_shared
-def detection(file: str, names: tuple[str, ...], plot: str | None, draws: int, as_json: bool) -> None:
-    """AUC, AP, EER, TPR at 1 and 5 % FPR by generator and processing.
-
-    FILE is a CSV of pictures: fake (0 or 1), generator, one column a score, processing where pictures travelled in several ways, and
-    subject for intervals over photographs. An empty cell is a picture that was not answered.
-    """
-    from assay.bench.detection import WORST
-    from assay.bench.detection import detection as judge
-    from assay.bench.rows import numbers, read
-
-    table = read(file, ["fake", "generator", *names])
-    told = {}
-    for name in names or _scores(table, {"fake", "generator", "processing"}):
-        scores = numbers({name: [cell or "nan" for cell in table[name]]}, name)
-        told[name] = judge(scores, numbers(table, "fake"), table["generator"], processing=table.get("processing"),
-                           subjects=table.get("subject"), times=draws)  # fmt: skip
-    if plot:
-        from assay.bench.plot import draw
-
-        whole = {n: {r.processing or "nothing": r.figures["auc"].value for r in rows if r.generator != WORST} for n, rows in told.items()}
-        draw({n: (list(w), list(w.values())) for n, w in whole.items()}, plot, x="after", y="AUC (mean of generators)")
-    shown = [
-        {"score": n, "after": r.processing or "nothing", "generator": r.generator, "n": r.n, "answered": r.answered, **r.figures}
-        for n, rows in told.items()
-        for r in rows
-    ]
-    note = "Every generator is held against all authentic pictures that travelled alike. Mean and worst carry no interval."
-    _tell("Detection", shown, as_json, note)
-
-
-def _subjects(table: Table) -> list[list[str]] | None:
-    columns = [table[n] for n in ("subject_a", "subject_b") if n in table]
-    if len(columns) == 1:
-        raise BadInput("subject_a and subject_b go together; one person a row is called subject.")
-    return columns or ([table["subject"]] if "subject" in table else None)
-
-
-def _scores(table: Table, others: set[str]) -> list[str]:
-    """The columns of numbers that are not told to be something else."""
-
-    def number(cell: str) -> bool:
-        try:
-            float(cell)
-        except ValueError:
-            return False
-        return True
-
-    names = [n for n, cells in table.items() if n not in others and n not in SUBJECTS and any(map(number, cells))]
-    if not names:
-        raise BadInput(f"there is no column with a score beside {', '.join(table)}.")
-    return names
+    tell(f"{value} by {group}", rows, as_json, told.says + few, gap=told.gap, gap_p=told.gap_p, left_out=told.left_out)
 
 
 def _qualities(table: Table) -> dict[str, Floats]:
@@ -287,7 +221,7 @@ def _qualities(table: Table) -> dict[str, Floats]:
     from assay.bench.rows import numbers
 
     out = {}
-    for name in _scores(table, {"similarity", "mated"}):
+    for name in scores_of(table, {"similarity", "mated"}):
         base = name.removesuffix("_a").removesuffix("_b")
         if base != name and {f"{base}_a", f"{base}_b"} <= set(table):
             out[base] = pair_quality(numbers(table, f"{base}_a"), numbers(table, f"{base}_b"))
@@ -376,12 +310,5 @@ def _write(path: str, entry: Entry) -> None:
         out.writerows([r.set, r.file, *r.values.values(), "" if r.likeness is None else r.likeness, int(r.failed)] for r in entry.rows)
 
 
-def _tell(title: str, rows: Sequence[Mapping[str, object]], json: bool, note: str, **more: object) -> None:
-    from rich.console import Console
-
-    from assay.bench import told
-
-    if json:
-        click.echo(told.as_json(title, rows, note, **more))
-    else:
-        told.tell(title, rows, note, console=Console())
+for command in (detection, robustness, rows, attribution, forgetting, localisation, temporal):
+    bench.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -44,7 +45,7 @@ def verify(file: str, html_file: Path | None, pdf_file: Path | None, as_json: bo
     from assay.runner import run
     from assay.tasks import evidence
 
-    item = next(run(evidence(), [file], maps=True, verdicts=True, keep_pictures=True))
+    item = next(run(evidence(), [file], maps=True, verdicts=True, keep_pictures=True, threads=os.cpu_count() or 1))
     told = row(item)
     if as_json:
         click.echo(line(told).decode("utf-8", "backslashreplace"), nl=False)

@@ -8,7 +8,7 @@ the pictures they were fitted on stand in weights/origin.json, which recipes/ori
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,27 +16,35 @@ import numpy as np
 
 from assay import weights
 from assay.ops.calibration import Curve, p_values
-from assay.types import Origin, Result, Weighing
+from assay.types import MissingWeights, Origin, Result, Weighing
 
 QUESTIONS: tuple[Origin, ...] = ("edited", "generated")
 FINE = 88  # the quality of a JPEG file from which it keeps most traces; the nearest that libjpeg has
 KINDS = ("lossless", "JPEG", "strong JPEG", "other")  # of files: their traces differ
+LEAST = 70  # no picture of the calibration was saved at less: below, traces of the save itself look like those of others
+ROUGH = "rough JPEG"  # such a file; what its traces weigh is unknown
 LOSSLESS = ("PNG", "TIFF", "BMP", "PPM", "array", "GIF")
 
 
 def kind(file_format: str, results: Sequence[Result]) -> str:
-    """Which of KINDS a file is: by its format, and the quality that its quantisation tables are nearest to."""
+    """Which of KINDS a file is, or ROUGH: by its format, and the quality that its quantisation tables are nearest to."""
     if file_format in ("JPEG", "MPO"):
         found = next((r.data.get("nearest_quality") for r in results if r.card.name == "quantisation"), None)
-        return "strong JPEG" if isinstance(found, int | float) and found < FINE else "JPEG"
+        quality = found if isinstance(found, int | float) else 100
+        return ROUGH if quality < LEAST else "strong JPEG" if quality < FINE else "JPEG"
     return "lossless" if file_format in LOSSLESS else "other"
 
 
 def weigh(results: Sequence[Result], file_format: str) -> tuple[Weighing, ...]:
     """One weighing for each question on which at least one calibrated algorithm has spoken."""
-    table = fitted()
     found = {r.card.name: float(s) for r in results if isinstance(s := r.data.get("statistic"), int | float)}
-    weighed = (_weighing(q, table[q], found, kind(file_format, results)) for q in QUESTIONS if q in table)
+    return weigh_statistics(found, kind(file_format, results))
+
+
+def weigh_statistics(found: Mapping[str, float], of: str) -> tuple[Weighing, ...]:
+    """The same from statistics by algorithm and one of KINDS."""
+    table = fitted() if of in KINDS else {}
+    weighed = (_weighing(q, table[q], found, of) for q in QUESTIONS if q in table)
     return tuple(w for w in weighed if w is not None)
 
 
@@ -45,7 +53,7 @@ def calibrated() -> frozenset[str]:
     return frozenset(name for q in fitted().values() for name in q["curves"])
 
 
-def _weighing(question: Origin, table: dict[str, Any], found: dict[str, float], of: str) -> Weighing | None:
+def _weighing(question: Origin, table: dict[str, Any], found: Mapping[str, float], of: str) -> Weighing | None:
     parts = {n: table["weights"][n] * Curve(**table["curves"][n][of])(found[n]) for n in table["curves"] if n in found}
     if not parts:
         return None
@@ -58,6 +66,9 @@ def _weighing(question: Origin, table: dict[str, Any], found: dict[str, float], 
 
 @cache
 def fitted() -> dict[str, dict[str, Any]]:
-    """The parameters, by question; empty where the file is not there."""
+    """The parameters, by question.  Raises MissingWeights where the package came without them."""
     path = weights.HERE / "origin.json"
-    return json.loads(path.read_text("utf-8"))["questions"] if path.is_file() else {}
+    if not path.is_file():
+        raise MissingWeights("origin.json is not on this machine. It should have come with the package; recipes/origin.py makes it.")
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))["questions"]
+    return found

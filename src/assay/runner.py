@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -55,7 +56,7 @@ def assess(
     """Run one algorithm on one picture and keep its card beside the answer.
 
     source, ref: a path, an array (H×W, H×W×C; uint8, uint16 or float in [0, 1]), a C×H×W tensor, or what `read` gave.
-    scene: other pictures of the same scene, of one size, for what takes ("image", "images").
+    scene: other pictures of the same scene (or camera), of one size, for what takes ("image", "images") or ("file", "images").
     Raises BadInput, CannotAssess or MissingWeights: here, unlike in `run`, one failure is the whole story.
     """
     chosen = task(algorithm)
@@ -75,7 +76,7 @@ def find_faces(source: Source, **how: Any) -> list[Face]:
 
 def inspect(source: Source, *, maps: bool = True) -> Item:
     """Everything this package can say about one picture offline: measures, evidence, and the two verdicts."""
-    return next(run(offline(), [source], maps=maps, verdicts=True))
+    return next(run(offline(), [source], maps=maps, verdicts=True, threads=os.cpu_count() or 1))
 
 
 def run(
@@ -90,19 +91,21 @@ def run(
     device: str = "cpu",
     batch: int | None = None,
     workers: int | None = None,
+    threads: int = 1,
     **decoding: Any,
 ) -> Iterator[Item]:
     """Assess every source with every algorithm; yields one Item per source, in the order of the sources.
 
     algorithms: names, "all-fr" and "all-nr" among them, functions or tasks; what they have in common is computed once.
     sources: paths, arrays or tensors, or (source, reference) pairs.
-    scene: pictures of the scene that all sources show, for what takes ("image", "images"); read once.
+    scene: pictures of the scene that all sources show, or of one camera, for what takes "images"; read once.
     maps: also compute the maps of the algorithms that draw one.
     verdicts: fuse the results into Item.quality and Item.origin.
     keep_pictures: leave the decoded picture on the Item, for reports.
     reuse: asked with (path, sha256, sha256 of the reference) before decoding; a row it returns is passed on as Item.saved.
     device, batch: where tensors go and how many files share a job (1 on the CPU, 16 elsewhere); equal shapes are stacked.
     workers: jobs at a time; the processor count by default. At most twice as many wait to be handed out.
+    threads: algorithms at a time on one file; worth it where there are fewer files than processors.
     decoding: passed to `read` (background, max_pixels).
 
     A file that fails becomes an Item with `errors`; nothing here raises for one file's sake, but for one of the scene's.
@@ -110,7 +113,7 @@ def run(
     wanted = in_scene(tasks(algorithms), scene, **decoding)
     if not wanted:
         raise BadInput("no algorithm was named; `assay list` shows all.")
-    options = _Options(wanted, maps, verdicts, keep_pictures, reuse, device, decoding)
+    options = _Options(wanted, maps, verdicts, keep_pictures, reuse, device, threads, decoding)
     size = batch or (1 if device == "cpu" else 16)
     workers = workers or os.cpu_count() or 1
     stream = iter(sources)
@@ -140,12 +143,17 @@ def in_scene(wanted: Sequence[Task], scene: Iterable[Source] | None, **decoding:
     pictures = [_picture(s, **decoding) for s in scene]
     if len(pictures) < 2:
         raise BadInput(f"a scene needs at least two pictures; got {len(pictures)}.")
-    if len(sizes := {tuple(p.pixels.shape[1:]) for p in pictures}) > 1:
+    digest = hashlib.sha256("".join(sorted(p.sha256 for p in pictures)).encode()).hexdigest()
+    as_stored = {"file" in t.fn.card.takes for t in wanted if t.name in needing}
+    together = {stored: _together([p.stored() if stored else p.pixels for p in pictures]) for stored in as_stored}
+    return tuple(replace(t, scene=together["file" in t.fn.card.takes], scene_sha256=digest) if t.name in needing else t for t in wanted)
+
+
+def _together(pixels: list[Tensor]) -> Tensor:
+    if len(sizes := {tuple(p.shape[1:]) for p in pixels}) > 1:
         shown = ", ".join(f"{w}×{h}" for h, w in sorted(sizes))
         raise BadInput(f"the pictures of a scene must have one size; got {shown} (width×height). Resize them first.")
-    together = torch.stack(_alike([p.pixels for p in pictures]))
-    digest = hashlib.sha256("".join(sorted(p.sha256 for p in pictures)).encode()).hexdigest()
-    return tuple(replace(t, scene=together, scene_sha256=digest) if t.name in needing else t for t in wanted)
+    return torch.stack(_alike(pixels))
 
 
 def _alike(pixels: list[Tensor]) -> list[Tensor]:
@@ -163,6 +171,7 @@ class _Options:
     keep_pictures: bool
     reuse: Reuse | None
     device: str
+    threads: int
     decoding: dict[str, Any]
 
 
@@ -189,10 +198,21 @@ def _job(files: list[Source | Pair], options: _Options) -> list[Item]:
     for group in _same_shape(loaded):
         pictures, references = [p for _, p, _ in group], [r for _, _, r in group]
         with remembering():
-            columns = [_answers(t, pictures, references, options) for t in options.tasks if not _of_faces(t)]
+            columns = _columns([t for t in options.tasks if not _of_faces(t)], pictures, references, options)
             for k, (place, x, ref) in enumerate(group):
                 items[place] = _item(_people(items[place], x, options), [column[k] for column in columns], options, x, ref)
     return items
+
+
+def _columns(
+    wanted: list[Task], pictures: list[Picture], references: list[Picture | None], options: _Options
+) -> list[list[Result | Failure]]:
+    """What every algorithm says, in their order; several at a time where asked for. All share one memory."""
+    if options.threads == 1:
+        return [_answers(t, pictures, references, options) for t in wanted]
+    with ThreadPoolExecutor(options.threads, thread_name_prefix="assay-task") as pool:
+        futures = [pool.submit(copy_context().run, _answers, t, pictures, references, options) for t in wanted]
+        return [f.result() for f in futures]
 
 
 def _of_faces(t: Task) -> bool:
@@ -319,6 +339,8 @@ def _apply(t: Task, x: list[Picture], refs: list[Picture | None], *, maps: bool,
         return [people.largest(t, p, device=device) for p in x]
     if card.takes == ("file",):
         return [to_result(t, t.fn(p, **t.knobs)) for p in x]
+    if card.takes == ("file", "images"):
+        return [to_result(t, t.fn(p, scene=t.scene, **t.knobs)) for p in x]
     if card.takes not in (("image",), ("image", "reference"), ("image", "images")):
         raise BadInput(f"{card.name} takes {' and '.join(card.takes)}, not single pictures.")
     side, (height, width) = getattr(card, "min_side", 1), x[0].pixels.shape[1:]

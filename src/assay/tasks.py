@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
 
 TOO_SLOW = ("il_niqe-assay", "cpbd")  # seconds for what niqe-assay, assay-q and sharpness say in a tenth of one; by name they run
-UNASKED = ("eyes_open", "landmark_forest", "portrait-assay")  # err often, or compare shots of one scene: told only where asked by name
+# seconds as well, but nothing else sees what they do: `verify` asks them, `inspect` does not
+VERIFIED = ("copy_move", "lateral_aberration", "splices")
+# err often, compare shots of one scene, or know no page from a photograph: told only where asked by name
+UNASKED = ("attribution-assay", "eyes_open", "landmark_forest", "light_direction", "portrait-assay", "text_traces")
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Task:
 
     fn: Carded[Card, ..., Any]
     knobs: dict[str, object] = field(default_factory=dict)
-    scene: Tensor | None = field(default=None, repr=False, compare=False)  # M×C×h×w, for what takes ("image", "images")
+    scene: Tensor | None = field(default=None, repr=False, compare=False)  # M×C×h×w, for what takes "images" beside a picture
     scene_sha256: str = ""
 
     @property
@@ -93,6 +96,15 @@ def _quality(takes: list[str]) -> list[str]:
 
 def offline() -> tuple[str, ...]:
     """The algorithms that answer about one file with nothing but this package, and soon: what `inspect` runs."""
+    return tuple(name for name in _alone() if name not in VERIFIED)
+
+
+def evidence() -> tuple[str, ...]:
+    """The algorithms that tell of the origin of one file, also those that take a while: what `verify` runs."""
+    return tuple(name for name in _alone() if index()[name]["at"].startswith("assay.authenticity."))
+
+
+def _alone() -> tuple[str, ...]:
     return tuple(
         name
         for name, row in index().items()
@@ -101,11 +113,6 @@ def offline() -> tuple[str, ...]:
         and not any(w["url"] for w in row["weights"])
         and name not in (*TOO_SLOW, *UNASKED)
     )
-
-
-def evidence() -> tuple[str, ...]:
-    """What `inspect` asks about the origin of one file alone: what `verify` runs."""
-    return tuple(name for name in offline() if index()[name]["at"].startswith("assay.authenticity."))
 
 
 def to_result(t: Task, found: Finding) -> Result:

@@ -40,6 +40,11 @@ def origin(results: Sequence[Result], unavailable: tuple[str, ...] = (), *, file
     3. Hints of what is not calibrated decide when at least two algorithms give them and no evidence points elsewhere.
     """
     weighed = fusion.weigh(results, file_format)
+    if fusion.kind(file_format, results) == fusion.ROUGH:
+        unavailable = (
+            *unavailable,
+            f"traces in the pixels are not weighed below JPEG quality {fusion.LEAST}: nothing so rough was calibrated.",
+        )
     evidence = _with_ratios(results, weighed)
     told = _Told(evidence, unavailable, weighed)
     strong = {e.points_to for e in evidence if e.weight == "strong" and e.points_to}

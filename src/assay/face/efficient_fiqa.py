@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import os
 from collections.abc import Sequence
 from functools import cache
 from math import inf
@@ -18,7 +16,8 @@ from assay.catalog import carded
 from assay.nets.edgenext import EdgeNeXtFIQA
 from assay.nets.imagenet import standardised
 from assay.ops.views import views
-from assay.types import BadInput, Face, MissingWeights, Scale, ScoreCard, Weights
+from assay.types import BadInput, Face, Scale, ScoreCard, Weights
+from assay.weights import others
 
 BLOB = "854595a01cf81afa99d83b91e84fc67018ba69a2"  # Git's name of the file in ckpts/ at commit 0e63bc7: no sha256 is published
 STUDENT = Weights(
@@ -51,39 +50,19 @@ def efficient_fiqa(image: Tensor, faces: Sequence[Face], *, file: str = "") -> T
     as FFHQ does, upright.  Raises BadInput, MissingWeights, and CannotAssess for a face under 24 pixels.
     """
     image = check.faces(image, faces)
-    net = load(file or str(found())).to(image.device, image.dtype)
+    net = load(others.place(STUDENT, file, instead="fiqa-assay") if file else found()).to(image.device, image.dtype)
     return torch.cat([image.new_zeros(0), *(net(standardised(views(image, [f], side=SIDE, margin=MARGIN))) for f in faces)])
 
 
 def found() -> Path:
     """The authors' file in ASSAY_WEIGHTS, its content checked."""
-    folder = os.environ.get("ASSAY_WEIGHTS")
-    path = Path(folder or ".") / STUDENT.file
-    if not folder or not path.is_file():
-        raise MissingWeights(
-            f"{STUDENT.file} is not on this machine. It can be had from {STUDENT.url} (licence: {STUDENT.license}). Put it into a "
-            "folder, set ASSAY_WEIGHTS to that folder, or give file=PATH. Offline, fiqa-assay answers the same question with what "
-            "ships with assay."
-        )
-    content = path.read_bytes()
+    content = (path := others.place(STUDENT, instead="fiqa-assay")).read_bytes()
     if hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() != BLOB:
         raise BadInput(f"{path} is not the file that the authors released (Git names that {BLOB}). Give file=PATH to use it all the same.")
     return path
 
 
 @cache
-def load(file: str) -> EdgeNeXtFIQA:
+def load(path: Path) -> EdgeNeXtFIQA:
     """The net with the parameters of a file: a plain state dict, or the training script's, under "model_state_dict"."""
-    path = Path(file)
-    if not path.is_file():
-        raise MissingWeights(f"there is no file {file}; give the path of {STUDENT.file}.")
-    kept = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-    kept = kept.get("model_state_dict", kept) if isinstance(kept, dict) else {}
-    net = EdgeNeXtFIQA()
-    try:
-        net.load_state_dict({k.removeprefix("module."): v for k, v in kept.items()})
-    except (RuntimeError, AttributeError) as e:
-        raise BadInput(
-            f"{file} does not hold the parameters of EdgeNeXt-XXS with its two-layer head: {str(e).splitlines()[-1].strip()}"
-        ) from e
-    return net.eval().requires_grad_(False)
+    return others.filled(EdgeNeXtFIQA(), others.tensors(path), path, "EdgeNeXt-XXS with its two-layer head")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cache
 from math import inf
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from torch import Tensor
@@ -17,7 +15,8 @@ from assay.catalog import carded
 from assay.nets.imagenet import standardised
 from assay.nets.swin import SwinFIQA
 from assay.ops.views import views
-from assay.types import BadInput, Face, MissingWeights, Scale, ScoreCard, Weights
+from assay.types import Face, Scale, ScoreCard, Weights
+from assay.weights import others
 
 PLUS, FIRST = (  # Dropbox holds both, and nobody has published what they weigh: their names and shapes alone can be checked
     Weights(
@@ -53,34 +52,13 @@ def efficient_fiqa_teacher(image: Tensor, faces: Sequence[Face], *, file: str = 
     seconds on one core.  Raises BadInput, MissingWeights, and CannotAssess for a face under 24 pixels.
     """
     image = check.faces(image, faces)
-    net = load(file or str(found())).to(image.device, image.dtype)
+    net = load(others.place(PLUS, file, instead="fiqa-assay")).to(image.device, image.dtype)
     return torch.cat([image.new_zeros(0), *(net(standardised(views(image, [f], side=SIDE, margin=MARGIN))) for f in faces)])
 
 
-def found() -> Path:
-    """The better of the authors' two files, in ASSAY_WEIGHTS."""
-    folder = os.environ.get("ASSAY_WEIGHTS")
-    path = Path(folder or ".") / PLUS.file
-    if not folder or not path.is_file():
-        raise MissingWeights(
-            f"{PLUS.file} is not on this machine. {PLUS.url} names its place (licence: {PLUS.license}). Put it into a folder, set "
-            "ASSAY_WEIGHTS to that folder, or give file=PATH. Offline, fiqa-assay answers the same question with what ships with assay."
-        )
-    return path
-
-
 @cache
-def load(file: str) -> SwinFIQA:
+def load(path: Path) -> SwinFIQA:
     """The net with the parameters of a file: a state dict, plain or under "model_state_dict", and nothing but tensors."""
-    if not Path(file).is_file():
-        raise MissingWeights(f"there is no file {file}; give the path of {PLUS.file} or {FIRST.file}.")
     with torch.device("meta"):  # 87 million numbers need no first values
         net = SwinFIQA()
-    try:
-        kept = torch.load(file, map_location="cpu", weights_only=True)
-        kept = kept.get("model_state_dict", kept)
-        net.load_state_dict({k.removeprefix("module."): v for k, v in kept.items()}, assign=True)
-    except (RuntimeError, AttributeError, UnpicklingError, EOFError) as e:
-        says = str(e).strip().splitlines()
-        raise BadInput(f"{file} does not hold the parameters of Swin-B with its two-layer head: {says[-1].strip() if says else e!r}") from e
-    return net.eval().requires_grad_(False)
+    return others.filled(net, others.tensors(path), path, "Swin-B with its two-layer head")

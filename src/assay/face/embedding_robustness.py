@@ -37,7 +37,7 @@ def embedding_robustness(image: Tensor, faces: Sequence[Face], *, passes: int = 
     not used.  Raises BadInput; CannotAssess where a face cannot be aligned.
     Not differentiable: it draws which parts to leave out, and was not made to be optimised against.
     """
-    image = check.faces(image, faces)
+    image = check.faces(image, faces, keep_uint8=True)
     if passes < 2 or not 0 < rate < 1:
         raise BadInput(f"passes must be at least 2 and rate lie between 0 and 1; got {passes} and {rate}.")
     with torch.no_grad():

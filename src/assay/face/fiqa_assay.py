@@ -9,13 +9,14 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.nets.assay_q import KINDS, AssayQ, loaded, statistics
+from assay.nets.assay_q import KINDS, AssayQ, loaded
+from assay.ops.localstats import statistics
 from assay.ops.views import views
 from assay.types import Face, Finding, Scale, ScoreCard, Weights
 
 MODEL = Weights(
     file="fiqa_assay.safetensors",
-    sha256="2e11590354802a8188145f94c8faf45eebe6ff705c288131104deddd533abb76",
+    sha256="11bf4a8900179b2a5e6c26ce7b8517adc17f2414eef34f5a16ed2822130a1f18",
     license="Apache-2.0; trained on official portraits (MIT repository), begun from assay_q.safetensors (free photographs)",
     recipe="recipes/fiqa.py",
 )
@@ -49,7 +50,7 @@ def fiqa_assay(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
     Not differentiable: it answers with findings, whose numbers are plain.
     Raises BadInput, and CannotAssess for a face under 24 pixels or outside the picture.
     """
-    image = check.faces(image, faces)
+    image = check.faces(image, faces, keep_uint8=True)
     return [_one(views(image, [face], side=SIDE, margin=MARGIN).float()) for face in faces]
 
 

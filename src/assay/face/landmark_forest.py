@@ -15,7 +15,7 @@ from assay.types import CannotAssess, Face, Finding, Scale, ScoreCard, Weights
 
 MODEL = Weights(
     file="landmark_forest.safetensors",
-    sha256="5401e7c28377ac9f76bbfd4852d06c8bd75c63aefc18d811bf1e1ee997f46c55",
+    sha256="b538cd7e9bdc30c72db3b9cc9cceff91014c32ea375a5cb15d904b98533e1aac",
     license="Apache-2.0; grown on official portraits under the MIT licence",
     recipe="recipes/landmark_forest.py",
 )

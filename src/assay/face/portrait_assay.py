@@ -11,14 +11,14 @@ from torch import Tensor
 
 from assay import check, weights
 from assay.catalog import carded
-from assay.nets.assay_q import statistics
 from assay.nets.portrait import SIDE, Portrait, shrunk
+from assay.ops.localstats import statistics
 from assay.ops.views import views
 from assay.types import Face, Scale, ScoreCard, Weights
 
 MODEL = Weights(
     file="portrait_assay.safetensors",
-    sha256="cd447aec8f81b7b44a600e3772e401047661454e430d7b727a385c026300119d",
+    sha256="5adbce2a4da4dbf775564bd133b76016ed0388a4496536773235646131d29a75",
     license="Apache-2.0; trained on official portraits (MIT repository), begun from assay_q and fiqa_assay",
     recipe="recipes/portrait.py",
 )

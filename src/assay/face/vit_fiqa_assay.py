@@ -15,7 +15,7 @@ from assay.types import Face, Scale, ScoreCard, Weights
 
 MODEL = Weights(
     file="vit_fiqa_assay.safetensors",
-    sha256="3f1f45759476be283253b7868e5b5847414b975fa19e0b12aa645f1ffa7388e6",
+    sha256="cee81389b3ad876eafa443e8876b9a036ea12c53845a8cb8fca51dd409189c38",
     license="Apache-2.0; trained on official portraits under the MIT licence, one picture of each person",
     recipe="recipes/vit_fiqa.py",
 )
@@ -40,7 +40,7 @@ def vit_fiqa_assay(image: Tensor, faces: Sequence[Face]) -> Tensor:
     It was trained on few people and on damage made by us, and judges utility, not beauty; docs/face-utility.md says how much
     discarding by it helps, beside other scores.  Raises BadInput; CannotAssess where a face cannot be aligned.
     """
-    image = check.faces(image, faces)
+    image = check.faces(image, faces, keep_uint8=True)
     views = chips(image, faces, side=SMALL.side).float()
     quality: Tensor = net().to(image.device)(views)[0] if len(views) else views.new_zeros(0)
     return quality

@@ -1,40 +1,14 @@
 /* Colours as people see them, pixel by pixel: CIEDE2000 and the pixelwise parts of FLIP. The definitions are in ops/colourspaces.py
  * and quality/flip.py. */
 #include <math.h>
-#include <string.h>
 
-#include "kernels.h"
-
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline)) /* so that it is compiled once for each machine of WIDE */
-#else
-#define INLINE static inline
-#endif
+#include "floats.h"
 
 #define PI 3.14159265358979f
 enum { TILE = 512 };
 
-INLINE int32_t bits(float v) {
-    int32_t i;
-    memcpy(&i, &v, sizeof i);
-    return i;
-}
-
-INLINE float real(int32_t i) {
-    float v;
-    memcpy(&v, &i, sizeof v);
-    return v;
-}
-
 /* The nearest whole number of |v| < 2²²: beside 3·2²² there is no room for a fraction. */
 INLINE float whole(float v) { return (v + 12582912.0f) - 12582912.0f; }
-
-/* log2 of v > 0, normal: of the part in √½ … √2 as 2·artanh. */
-INLINE float logarithm(float v) {
-    const int32_t shift = (bits(v) - 0x3f3504f3) >> 23;
-    const float m = real(bits(v) - shift * (1 << 23)), s = (m - 1) / (m + 1), q = s * s;
-    return (float)shift + 2.88539008f * s * (1 + q * (0.333333333f + q * (0.2f + q * (0.142857143f + q * 0.111111111f))));
-}
 
 /* 2^v, at least 2⁻¹²⁶. Here as below nothing is computed on one side of a choice only, so that compilers make vectors of it. */
 INLINE float exponential(float v) {

@@ -63,6 +63,12 @@ static inline __attribute__((always_inline)) void flat(const uint8_t (*rows)[TIL
     }
 }
 
+/* Pixels start..stop of luma as whole numbers, from planes of `size` pixels. */
+EXPORT WIDE void grid_luma(const uint8_t *restrict from, ptrdiff_t size, ptrdiff_t start, ptrdiff_t stop, uint8_t *restrict luma) {
+    const uint8_t *restrict g = from + size, *restrict b = g + size;
+    for (ptrdiff_t i = start; i < stop; i++) luma[i] = (uint8_t)((299u * from[i] + 587u * g[i] + 114u * b[i] + 500u) / 1000u);
+}
+
 /* luma: height×width; zeros: (height-7)×(width-7), of which rows first..last-1 are written: the count of AC
    coefficients below their `least` (8×8, by horizontal then vertical frequency), + 128 if constant along a direction. */
 EXPORT WIDE void grid_zeros(const uint8_t *luma, ptrdiff_t width, ptrdiff_t first, ptrdiff_t last, const float *least, uint8_t *zeros) {

@@ -9,7 +9,7 @@ from assay.types import Weights
 
 MODEL = Weights(
     file="face_components.safetensors",
-    sha256="b21ba3d4c27245093b640201cb6ab0573f283386aeb5da05d9e3bbc75765c1b8",
+    sha256="44a2ac61a47803fb79c2b0e42040c83b0dbc66cf68e4b6ea848282d605a42a7d",
     license="Apache-2.0; trained on 271 official portraits (MIT)",
     recipe="recipes/face_components.py",
 )

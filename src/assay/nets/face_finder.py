@@ -22,13 +22,15 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from assay import check, weights
 from assay.nets import blazeface, face_points, lbp, mtcnn, rfb
 from assay.nets.face_points import settled
+from assay.ops import layers
 from assay.ops.detections import face, kept
+from assay.ops.resize import averaged
 from assay.ops.shared import shared
 from assay.types import BadInput, Face, Weights
 
 MODEL = Weights(
     file="face_finder.safetensors",
-    sha256="3be8a4e1d17270f63ca10666a68a7f00bf229de38fa8948802290f52eb54352b",
+    sha256="ecd8dc5232c0f5b70bff8bed05567010412af143d26870076ce892bd4537ff76",
     license="Apache-2.0; trained on official portraits (MIT) and free photographs",
     recipe="recipes/face_finder.py",
 )
@@ -163,8 +165,8 @@ def proposals(picture: Tensor, confidence: float, smallest: float) -> list[Face]
     net, (h, w), scale = network(picture.device), picture.shape[1:], LEAST / smallest
     scores, places = [], []
     while True:
-        size = [max(1, round(n * scale)) for n in (h, w)]
-        level = resized(picture, size) if size != [h, w] else picture[None]
+        size = (max(1, round(h * scale)), max(1, round(w * scale)))
+        level = averaged(picture[None], size) if size != (h, w) else picture[None]
         for corner, tile, inner in tiles(level):
             score, place = _answers(net, tile, inner, confidence)
             place[:, [0, 2, 3, 4, 5, 6]] += corner
@@ -173,15 +175,6 @@ def proposals(picture: Tensor, confidence: float, smallest: float) -> list[Face]
         if max(size) <= WHOLE:
             return _faces(np.concatenate(scores), np.concatenate(places))
         scale = max(scale * LEVEL, FIT / max(h, w))
-
-
-def resized(picture: Tensor, size: list[int]) -> Tensor:
-    """A copy of 3×H×W of that height and width, 1×3×h×w in [0, 1].
-
-    Channel by channel, to spare memory, and as floats: on bytes torch 2.13 reads beyond the end of a picture 1 pixel high and crashes.
-    """
-    planes = (plane[None, None].float() / (255 if plane.dtype == torch.uint8 else 1) for plane in picture)
-    return torch.cat([interpolate(p, size, mode="bilinear", antialias=True, align_corners=False) for p in planes], dim=1)
 
 
 def tiles(level: Tensor) -> Iterator[tuple[tuple[int, int], Tensor, tuple[int, int, int, int]]]:
@@ -203,9 +196,44 @@ def tiles(level: Tensor) -> Iterator[tuple[tuple[int, int], Tensor, tuple[int, i
             yield (x - margin, y - margin), piece, (left - x, top - y, right, bottom)
 
 
+def raw_answers(net: FaceFinder, tile: Tensor) -> Tensor:
+    """What the net says of one tile: by kernels where they can, and else by its definition."""
+    if not layers.can(tile):
+        return net(tile.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
+    parts = _layers(net)
+    near = layers.run(parts["stem"], tile[0].permute(1, 2, 0))
+    middle = layers.run(parts["middle"], near)
+    context = middle + twice(layers.run(parts["deep"], middle))
+    found = layers.run([*parts["joined"], *parts["head"]], near + twice(layers.run(parts["narrow"], context)))
+    return found.permute(2, 0, 1)[None]
+
+
+def twice(x: Tensor) -> Tensor:
+    """H×W×C at twice the size."""
+    return x.repeat_interleave(2, 0).repeat_interleave(2, 1)
+
+
+@cache
+def _layers(net: FaceFinder) -> dict[str, list[layers.Layer]]:
+    """The layers of a net whose norms are folded in."""
+
+    def of(part: nn.Module) -> list[layers.Layer]:
+        if isinstance(part, nn.Conv2d):
+            return [layers.layer(part, relu=False)]
+        if isinstance(part, Step):
+            own, mix = (m for m in part if isinstance(m, nn.Conv2d))
+            return [layers.layer(mix, own=own, adds=part.adds)]
+        found: list[layers.Layer] = []
+        for m in part.children():
+            found += [layers.layer(m)] if isinstance(m, nn.Conv2d) else of(m) if isinstance(m, Step) else []
+        return found
+
+    return {name: of(part) for name, part in net.named_children()}
+
+
 def _answers(net: FaceFinder, tile: Tensor, inner: tuple[int, int, int, int], confidence: float) -> tuple[Values, Values]:
     """Scores, and centre, size and five points as pairs of numbers, of the places that stand out among their neighbours."""
-    raw = decoded(net(tile.contiguous(memory_format=torch.channels_last)))[0]
+    raw = decoded(raw_answers(net, tile))[0]
     logit = raw[0]
     standing = (logit > math.log(confidence / (1 - confidence))) & (logit == max_pool2d(logit[None], 3, 1, 1)[0])
     rows, columns = torch.where(standing)

@@ -16,18 +16,18 @@ from torch.nn.functional import avg_pool2d
 
 from assay import weights
 from assay.ops.align import SIDE as FRAME
-from assay.ops.align import TEMPLATE, chips, similarity
+from assay.ops.align import TEMPLATE, chips, fitted, similarity
 from assay.types import CannotAssess, Face, Weights
 
 MODEL = Weights(
     file="face_points.safetensors",
-    sha256="8ba3672f362a204437d2c2ff5d213e795a10ae7336310cb107eb24756c62b550",
+    sha256="256390df52d20faf6a1f7e6ba031d565b4dc4e180d2a159ec89d292bc0f0485d",
     license="Apache-2.0; trained on official portraits (MIT)",
     recipe="recipes/face_points.py",
 )
 CHECK = Weights(
     file="face_check.safetensors",
-    sha256="4dcbe4700eb792fdb7f837f675c52706ff386c690dd52faeeefbe13e98d1a3e4",
+    sha256="cf746dcc5ba87414ba016476060efd24cc96dad64fb77be49c76c2df31580a8b",
     license="Apache-2.0; trained on official portraits (MIT) and free photographs",
     recipe="recipes/face_check.py",
 )
@@ -62,10 +62,9 @@ def off(points: Tensor, wanted: Tensor) -> Tensor:
 
 def moved(face: Face, by: Tensor) -> Face:
     """The face with its points moved by 5×2, given in that frame."""
-    points = torch.tensor(face.points, dtype=torch.float64)
-    forth = similarity(points, torch.tensor(TEMPLATE, dtype=torch.float64))
-    points = points + by.double() * FRAME @ torch.linalg.inv(forth[:, :2]).T
-    return Face(face.box, tuple((float(x), float(y)) for x, y in points), face.confidence)
+    turn, _ = fitted(face.points, TEMPLATE)
+    points = [complex(*p) + complex(*d) * FRAME / turn for p, d in zip(face.points, by.tolist(), strict=True)]
+    return Face(face.box, tuple((p.real, p.imag) for p in points), face.confidence)
 
 
 @torch.inference_mode()

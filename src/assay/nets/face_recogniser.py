@@ -22,7 +22,7 @@ from assay.types import BadInput, Weights
 
 MODEL = Weights(
     file="face_recogniser.safetensors",
-    sha256="f7cd7a85831047f04056f92000f7e24575a522fc22653dd7d87754c298e23497",
+    sha256="8fda4e3a021f86225a906e39e043b3d5721dcb00de0a28e430229f9f765ee04d",
     license="Apache-2.0; trained on official portraits under the MIT licence, one picture of each person",
     recipe="recipes/face_recogniser.py",
 )

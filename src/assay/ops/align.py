@@ -5,16 +5,21 @@ The template is that of ArcFace (Deng et al. 2019, arXiv:1801.07698): five point
 
 from __future__ import annotations
 
+import ctypes
+import math
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
+from assay import kernels
 from assay.types import CannotAssess, Face
 
 SIDE = 112
 TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
+ONE_SPOT = "The five points of this face lie on one spot, so it cannot be aligned."
 
 
 def similarity(points: Tensor, target: Tensor) -> Tensor:
@@ -26,11 +31,24 @@ def similarity(points: Tensor, target: Tensor) -> Tensor:
     a, b = points - p, target - q
     power = a.square().sum()
     if power < 1e-6:
-        raise CannotAssess("The five points of this face lie on one spot, so it cannot be aligned.")
+        raise CannotAssess(ONE_SPOT)
     c = (a * b).sum() / power
     s = (a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum() / power
     turn = torch.stack([torch.stack([c, -s]), torch.stack([s, c])])
     return torch.cat([turn, (q - turn @ p)[:, None]], dim=1)
+
+
+def fitted(points: Sequence[Sequence[float]], target: Sequence[Sequence[float]]) -> tuple[complex, complex]:
+    """`similarity` of plain numbers, with x + iy for a point: target is nearly turn · point + shift."""
+    p, q = ([complex(*v) for v in side] for side in (points, target))
+    middle, aim = sum(p) / len(p), sum(q) / len(q)
+    power = sum(abs(v - middle) ** 2 for v in p)
+    if power < 1e-6:
+        raise CannotAssess(ONE_SPOT)
+    turn = sum((v - middle).conjugate() * (w - aim) for v, w in zip(p, q, strict=True)) / power
+    if abs(turn) < 1e-9:
+        raise CannotAssess(ONE_SPOT)
+    return turn, aim - turn * middle
 
 
 def chips(image: Tensor, faces: Sequence[Face], *, side: int = SIDE, margin: float = 0.0) -> Tensor:
@@ -41,7 +59,11 @@ def chips(image: Tensor, faces: Sequence[Face], *, side: int = SIDE, margin: flo
     """
     target = torch.tensor(TEMPLATE, dtype=torch.float64)
     target = (target + SIDE * margin / 2) * (side / (SIDE * (1 + margin)))
-    return torch.cat([view(image, f, target, side, side) for f in faces]) if faces else (image.new_zeros(0, image.shape[0], side, side))
+    if not faces:
+        return torch.zeros(
+            0, image.shape[0], side, side, dtype=image.dtype if image.is_floating_point() else torch.float32, device=image.device
+        )
+    return torch.cat([view(image, f, target, side, side) for f in faces])
 
 
 def view(image: Tensor, face: Face, target: Tensor, height: int, width: int) -> Tensor:
@@ -49,23 +71,24 @@ def view(image: Tensor, face: Face, target: Tensor, height: int, width: int) -> 
 
     uint8 is turned into floats only where it is looked at.
     """
-    forth = similarity(torch.tensor(face.points, dtype=torch.float64), target)
-    scale = float(forth[:, 0].norm())  # pixels of the view per pixel of the picture
-    back = torch.linalg.inv(torch.cat([forth, forth.new_tensor([[0, 0, 1]])]))
-    corners = back @ torch.tensor([[0.0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]], dtype=torch.float64)
-    shrink = max(1, int(1 / scale))
+    turn, shift = fitted(face.points, target.tolist())
+    corners = [(complex(x, y) - shift) / turn for x in (0, width) for y in (0, height)]
+    shrink = max(1, int(1 / abs(turn)))  # abs(turn) is how many pixels of the view one of the picture fills
     h, w = image.shape[-2:]
-    left, top = (int(max(0, v.min().floor() - 2 * shrink)) for v in corners[:2])
-    right, bottom = (int(min(n, v.max().ceil() + 2 * shrink)) for n, v in zip((w, h), corners[:2], strict=True))
+    across, down = [c.real for c in corners], [c.imag for c in corners]
+    left, top = (int(max(0, math.floor(min(v)) - 2 * shrink)) for v in (across, down))
+    right, bottom = (int(min(n, math.ceil(max(v)) + 2 * shrink)) for n, v in ((w, across), (h, down)))
     if right - left < 1 or bottom - top < 1:
         raise CannotAssess("This face lies outside the picture.")
-    part = image[None, :, top:bottom, left:right]
-    part = part.float() / 255 if part.dtype == torch.uint8 else part
+    back, start = 1 / turn, -shift / turn - complex(left, top)
+    theta = torch.tensor([[back.real, -back.imag, start.real], [back.imag, back.real, start.imag]], dtype=torch.float64)
+    part = image[:, top:bottom, left:right]
+    if kernels.can(image, dtypes=(torch.uint8, torch.float32)) and part.stride(2) == 1:
+        return _seen(part, theta, shrink, height, width)
+    part = part[None].float() / 255 if part.dtype == torch.uint8 else part[None]
     part = avg_pool2d(part, shrink, ceil_mode=True, count_include_pad=False) if shrink > 1 else part
     n, m = part.shape[-2:]
     wide, high = m * shrink, n * shrink
-    theta = back[:2].clone()
-    theta[:, 2] -= torch.tensor([left, top], dtype=torch.float64)
     # from (x, y) in pixels to the −1…1 of grid_sample, on both ends
     unit = torch.tensor([[width / 2, 0, width / 2], [0, height / 2, height / 2], [0, 0, 1]], dtype=torch.float64)
     theta = theta @ unit
@@ -73,3 +96,25 @@ def view(image: Tensor, face: Face, target: Tensor, height: int, width: int) -> 
     theta[:, 2] -= 1
     grid = affine_grid(theta[None].to(part), [1, 1, height, width], align_corners=False)
     return grid_sample(part, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _seen(part: Tensor, turn: Tensor, shrink: int, height: int, width: int) -> Tensor:
+    """A part of a picture at the middles of height×width pixels, turned; between means over shrink×shrink."""
+    turn = turn / shrink
+    turn[:, 2] += turn[:, :2].sum(1) / 2 - 0.5  # middles of pixels on both ends
+    out = torch.empty(1, len(part), height, width)
+    run, scale = _kernel(part.dtype), 1 / 255 if part.dtype == torch.uint8 else 1.0
+    given = (len(part), part.stride(0), part.stride(1), *part.shape[1:], shrink)
+    run(ctypes.c_void_p(part.data_ptr()), *given, kernels.pointer(turn), scale, height, width, kernels.pointer(out))
+    return out
+
+
+@cache
+def _kernel(dtype: torch.dtype) -> ctypes._NamedFuncPointer:
+    library = kernels.library()
+    if library is None:
+        raise RuntimeError("the kernels are not built; ask kernels.can first")
+    run = library.askew_u8 if dtype == torch.uint8 else library.askew_f32
+    size, address = ctypes.c_ssize_t, ctypes.c_void_p
+    run.argtypes, run.restype = [address, *[size] * 6, address, ctypes.c_float, size, size, address], None
+    return run

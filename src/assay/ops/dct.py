@@ -52,6 +52,10 @@ def luma8(stored: Tensor) -> Tensor:
     Rounds 0.299 R + 0.587 G + 0.114 B (BT.601) half up, in integers, so that every machine gets the same pixels.
     """
     out = torch.empty(stored.shape[1:], dtype=torch.uint8, device=stored.device)
+    if len(stored) >= 3 and kernels.can(stored, dtypes=(torch.uint8,)) and (lib := kernels.library()) is not None:
+        planes, size, ptr = stored.contiguous(), ctypes.c_ssize_t, kernels.pointer
+        kernels.split(lambda a, b: lib.grid_luma(ptr(planes), size(out.numel()), size(a), size(b), ptr(out)), out.numel(), grain=1 << 18)
+        return out
     for top in range(0, out.shape[0], 256):  # strips: the integers are four times as large as the pixels
         part = stored[:, top : top + 256]
         part = (part * 255).round().clamp(0, 255) if part.is_floating_point() else part

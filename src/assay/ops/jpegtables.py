@@ -47,6 +47,7 @@ OWN = "an encoder of its own"
 FINEST = "any encoder at its finest"
 
 
+@cache
 def scaled(base: tuple[int, ...], quality: int) -> tuple[int, ...]:
     """A base table at a libjpeg quality of 1..100: the scaling of libjpeg's jcparam.c, which everyone copied.
 

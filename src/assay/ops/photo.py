@@ -8,6 +8,8 @@ from math import ceil, sqrt
 import torch
 from torch import Tensor
 
+from assay.ops.shared import shared
+
 LUMA = (0.299, 0.587, 0.114)  # Rec. ITU-R BT.601, as in JPEG
 EXACT = (306 / 1024, 601 / 1024, 117 / 1024)  # the same to 3 digits; sums come out exact in float32, grey stays what it is
 GRAIN = 64  # floats are rounded to 1/64 of an 8-bit step, so that bytes and the same bytes as floats score alike
@@ -19,6 +21,7 @@ def steps(x: Tensor) -> Tensor:
     return x.float() if x.dtype == torch.uint8 else (x * (255 * GRAIN)).round().float() / GRAIN
 
 
+@shared
 def luma(x: Tensor) -> Tensor:
     """…×C×H×W pixels to …×H×W luma in 8-bit steps."""
     if x.shape[-3] == 1:

@@ -79,8 +79,13 @@ def grow(classes: NDArray[np.uint8], wanted: Iterable[int], *, radius: int, leas
     """
     cell = radius + 1
     for of in wanted:
+        if counts[of].sum() < least:
+            continue
         groups, _ = label(counts[of] > 0, EIGHT)
-        groups = _kept(groups, np.bincount(groups.ravel(), counts[of].ravel()) >= least)
+        large = np.bincount(groups.ravel(), counts[of].ravel()) >= least
+        if not large[1:].any():
+            continue
+        groups = _kept(groups, large)
         for number, box in enumerate(find_objects(groups), start=1):
             y, x = box[0].start * cell, box[1].start * cell
             mask = classes[y : box[0].stop * cell, x : box[1].stop * cell] == of

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+from functools import cache, lru_cache
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
+from assay import kernels
 from assay.ops.filters import mirrored, separable
 
 TAPS = (-3, -9, 29, 111, 111, 29, -9, -3)  # /256: the bicubic kernel, a = -1/2, stretched by 2 and normalised
@@ -20,3 +26,55 @@ def halve(x: Tensor) -> Tensor:
         raise ValueError(f"halve takes even sides; got {w}×{h} (width×height)")
     taps = torch.tensor(TAPS, dtype=x.dtype, device=x.device) / 256
     return separable(mirrored(x, 3, 3, edge="twice"), taps, taps, step=2)
+
+
+def averaged(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """N×C×H×W, uint8 or float in [0, 1], at that height and width, as floats: bilinear, averaging where it shrinks (as Pillow does).
+
+    Channel by channel, to spare memory, and as floats: on bytes torch 2.13 reads beyond the end of a picture 1 pixel high and crashes.
+    """
+    if kernels.can(x, dtypes=(torch.uint8, torch.float32)):
+        return _averaged(x.contiguous(), size)
+    planes = (p.float() / 255 if p.dtype == torch.uint8 else p for p in torch.split(x, 1, dim=1))
+    return torch.cat([interpolate(p, size, mode="bilinear", antialias=True, align_corners=False) for p in planes], dim=1)
+
+
+def _averaged(x: Tensor, size: tuple[int, int]) -> Tensor:
+    n, c, height, width = x.shape
+    out = torch.empty(n, c, *size)
+    down, across = taps(height, size[0]), taps(width, size[1])
+    weights = [v for first, much in (down, across) for v in (kernels.pointer(first), kernels.pointer(much), len(much))]
+    run, scale = _kernel(x.dtype), 1 / 255 if x.dtype == torch.uint8 else 1.0
+    source, to = kernels.pointer(x), kernels.pointer(out)
+
+    def work(start: int, stop: int) -> None:
+        room = out.new_empty(width)
+        run(source, height, width, *size, *weights, scale, start, stop, kernels.pointer(room), to)
+
+    kernels.split(work, n * c * size[0], grain=max(4, (1 << 17) // (width * len(down[1]))))
+    return out
+
+
+@cache
+def _kernel(dtype: torch.dtype) -> ctypes._NamedFuncPointer:
+    library = kernels.library()
+    if library is None:
+        raise RuntimeError("the kernels are not built; ask kernels.can first")
+    run = library.reduced_u8 if dtype == torch.uint8 else library.reduced_f32
+    size, address = ctypes.c_ssize_t, ctypes.c_void_p
+    words: list[Any] = [address, size, size, size, size, *(2 * [address, address, size]), ctypes.c_float, size, size, address, address]
+    run.argtypes, run.restype = words, None
+    return run
+
+
+@lru_cache(64)
+def taps(n: int, m: int) -> tuple[Tensor, Tensor]:
+    """From n samples to m by triangles, widened where it shrinks: the first sample of each, and K×m weights."""
+    scale = n / m
+    reach = max(scale, 1.0)
+    centre = (torch.arange(m, dtype=torch.float64) + 0.5) * scale
+    first = (centre - reach + 0.5).long().clamp_min(0)
+    count = (centre + reach + 0.5).long().clamp_max(n) - first
+    k = torch.arange(int(count.max()))[:, None]
+    weight = (1 - ((k + first + 0.5 - centre) / reach).abs()).clamp_min(0) * (k < count)
+    return first.int(), (weight / weight.sum(0)).float().contiguous()

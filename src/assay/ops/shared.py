@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from threading import Lock
 from typing import Any, ParamSpec, TypeVar, cast
 
 import torch
@@ -27,16 +29,38 @@ class _Memory:
     def __init__(self, budget: int) -> None:
         self._budget = budget
         self._answers: OrderedDict[object, tuple[tuple[Any, ...], Any]] = OrderedDict()
+        self._underway: dict[object, Future[Any]] = {}
+        self._lock = Lock()
 
     def ask(self, key: object, given: tuple[Any, ...], answer: Callable[[], R]) -> R:
-        if key in self._answers:
-            self._answers.move_to_end(key)
-            return cast(R, self._answers[key][1])
-        found = answer()
-        self._answers[key] = (given, found)  # what was given is kept, so that its address stays its own
-        while self._answers and self._held() > self._budget:
-            self._answers.popitem(last=False)
+        """Threads may ask at once; who asks what another is working out waits for it."""
+        with self._lock:
+            if key in self._answers:
+                self._answers.move_to_end(key)
+                return cast(R, self._answers[key][1])
+            awaited = self._underway.get(key)
+            if awaited is None:
+                mine = self._underway[key] = Future[Any]()
+        if awaited is not None:
+            return cast(R, awaited.result())
+        try:
+            found = answer()
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(found)
+        finally:
+            with self._lock:
+                del self._underway[key]
+        self._keep(key, given, found)
         return found
+
+    def _keep(self, key: object, given: tuple[Any, ...], found: object) -> None:
+        with self._lock:
+            self._answers[key] = (given, found)  # what was given is kept, so that its address stays its own
+            while self._answers and self._held() > self._budget:
+                self._answers.popitem(last=False)
 
     def _held(self) -> int:
         storages = (t.untyped_storage() for entry in self._answers.values() for t in _tensors(entry))

@@ -15,7 +15,7 @@ SMALLEST = 24  # pixels a side of the square: less shows no face
 
 
 def views(image: Tensor, faces: Sequence[Face], *, side: int, margin: float) -> Tensor:
-    """The faces of one picture, neither turned nor stretched: C×H×W float in [0, 1] → N×C×side×side.
+    """The faces of one picture, neither turned nor stretched: C×H×W, uint8 or float in [0, 1] → N×C×side×side.
 
     margin: how much wider than the recognition template's square the view is, as a share of its side; .5 shows the whole head.
     The square is found from the five points, so that it depends little on whose box it is; where it would reach outside, it
@@ -26,7 +26,7 @@ def views(image: Tensor, faces: Sequence[Face], *, side: int, margin: float) -> 
         return image.new_zeros(0, image.shape[0], side, side)
     cuts = [square(face, image.shape[-1], image.shape[-2], margin) for face in faces]
     parts = [image[None, :, top : top + n, left : left + n] for left, top, n in cuts]
-    return torch.cat([resized(part, side) for part in parts]).clamp(0, 1)
+    return torch.cat([resized(p.float() / 255 if p.dtype == torch.uint8 else p, side) for p in parts]).clamp(0, 1)
 
 
 def resized(x: Tensor, side: int) -> Tensor:

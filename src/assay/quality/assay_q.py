@@ -10,7 +10,8 @@ from torch.nn.functional import interpolate, pad
 
 from assay import check
 from assay.catalog import carded
-from assay.nets.assay_q import KINDS, REACH, STRIDE, AssayQ, Seen, loaded, statistics
+from assay.nets.assay_q import KINDS, AssayQ, Seen, loaded
+from assay.ops.localstats import REACH, STRIDE, statistics
 from assay.types import BadInput, Finding, Scale, ScoreCard, Weights
 
 MODEL = Weights(
@@ -21,7 +22,7 @@ MODEL = Weights(
 )
 SIDE = 64
 SCREEN = 2_000_000  # pixels: a larger picture is judged as it is seen on a screen of that size
-ROWS = 256  # of pixels at a time, so that memory stays small
+STRIP = 1 << 19  # pixels at a time, so that memory stays small
 SEEN = 0.35  # strength from which a kind of damage is named
 
 
@@ -102,10 +103,11 @@ def found(x: Tensor) -> Tensor:
 
 def strips(x: Tensor) -> Iterator[tuple[Tensor, int, int]]:
     """Rows of pixels with what lies within reach of them; of the statistics' rows, how many to skip and how many to keep."""
-    height = x.shape[2]
-    for top in range(0, height, ROWS):
-        start, stop = max(0, top - REACH), min(height, top + ROWS + REACH)
-        yield x[:, :, start:stop], (top - start) // STRIDE, (min(top + ROWS, height) - top) // STRIDE
+    height, width = x.shape[2:]
+    rows = max(REACH, STRIP // width // STRIDE * STRIDE)
+    for top in range(0, height, rows):
+        start, stop = max(0, top - REACH), min(height, top + rows + REACH)
+        yield x[:, :, start:stop], (top - start) // STRIDE, (min(top + rows, height) - top) // STRIDE
 
 
 def model() -> tuple[AssayQ, tuple[float, float]]:

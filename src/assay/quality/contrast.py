@@ -38,7 +38,7 @@ def contrast(x: Tensor) -> Tensor:
 def _range(x: Tensor) -> Tensor:
     tones = torch.zeros(256, dtype=torch.int64, device=x.device)
     for strip in strips(x):
-        tones += torch.bincount(luma(strip).round_().to(torch.uint8).flatten(), minlength=256)
+        tones += torch.bincount(luma(strip).round().to(torch.uint8).flatten(), minlength=256)
     share = tones.cumsum(0) / tones.sum()
     low, high = (int((share < q).sum()) for q in (0.01, 0.99))
     return x.new_tensor(high - low, dtype=torch.float32)

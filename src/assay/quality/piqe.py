@@ -80,7 +80,7 @@ def _strip(y: Tensor, top: int) -> Blocks:
     start = max(0, first - REACH)
     contrast = mscn(y[:, :, start : last + REACH])[0][0, 0, first - start : last - start]
     b = contrast.reshape(-1, SIDE, contrast.shape[1] // SIDE, SIDE).transpose(1, 2)
-    variance = b.flatten(2).var(-1)
+    variance = _variance(b.flatten(2))
     active = variance > ACTIVE
     impaired, noisy = _impaired(b), _noisy(b, variance.sqrt())
     return Blocks(active, active * (impaired * (1 - variance) + noisy * variance))
@@ -89,14 +89,23 @@ def _strip(y: Tensor, top: int) -> Blocks:
 def _impaired(b: Tensor) -> Tensor:
     """Whether any stretch along a block's four edges is plain; h×w×16×16 → h×w."""
     edges = torch.stack([b[..., 0, :], b[..., -1, :], b[..., 0], b[..., -1]], dim=-2)
-    return (edges.unfold(-1, STRETCH, 1).std(-1) < PLAIN).flatten(2).any(-1)
+    n = SIDE - STRETCH + 1
+    stretches = [edges[..., k : k + n] for k in range(STRETCH)]  # their variance, all stretches at once
+    mean = sum(stretches[1:], stretches[0]) / STRETCH
+    squares = [(s - mean).square_() for s in stretches]
+    return ((sum(squares[1:], squares[0]) / (STRETCH - 1)).sqrt_() < PLAIN).flatten(2).any(-1)
+
+
+def _variance(x: Tensor) -> Tensor:
+    """`x.var(-1)`, which torch is slow to take along short rows."""
+    return (x - x.mean(-1, keepdim=True)).square_().sum(-1) / (x.shape[-1] - 1)
 
 
 def _noisy(b: Tensor, sigma: Tensor) -> Tensor:
     """Whether the deviation is more than twice its distance from that of the middle columns beside the rest's."""
-    middle = b[..., 7:9].flatten(2).std(-1)
+    middle = _variance(b[..., 7:9].flatten(2)).sqrt()
     rest = [i for i in range(SIDE) if i not in (7, 9)]  # the release takes 7 out, then 8 of what is left
-    around = b[..., rest].flatten(2).std(-1)
+    around = _variance(b[..., rest].flatten(2)).sqrt()
     ratio = torch.where(around > 0, middle / torch.where(around > 0, around, 1), 0)
     most = torch.maximum(sigma, ratio)
     return sigma * most > 2 * (sigma - ratio).abs()

@@ -41,6 +41,11 @@ function evidenceList(list, sure) {
   }));
 }
 
+function ratioWords(w) {
+  const times = Math.exp(Math.abs(w.llr)), band = [[2, "says nothing either way"], [10, "weak"], [100, "moderate"], [1000, "strong"], [Infinity, "very strong"]].find(([limit]) => times < limit)[1];
+  return times < 2 ? band : `${band} evidence, ${Number(times.toPrecision(2))} times as usual among ${w.llr > 0 ? w.question : "authentic"} pictures`;
+}
+
 function originPanel(origin) {
   const { label, evidence } = origin, chance = origin.probability_generated;
   const pointing = evidence.filter((e) => e.points_to), notes = evidence.filter((e) => !e.points_to);
@@ -48,6 +53,7 @@ function originPanel(origin) {
   const group = (title, list, sure) => list.length > 0 && [h("h3", {}, title), evidenceList(list, sure)];
   return panel("Origin", h(".label", {}, glyph(label), label),
     chance !== null && h("p.soft", {}, `Chance of being generated ${percent(chance)}${origin.interval ? `, likely ${origin.interval.map(percent).join(" to ")}` : ""}.`),
+    origin.weighed.map((w) => h("p.soft", {}, `${w.question[0].toUpperCase()}${w.question.slice(1)}? ${ratioWords(w)}.`)),
     open && h("p.soft", {}, pointing.length ? "What was found does not decide where this picture came from." : "Nothing in the file says where this picture came from. That is common, and says nothing against it."),
     open ? group("What was found", pointing) : [group("For", pointing.filter((e) => e.points_to === label), true), group("Against", pointing.filter((e) => e.points_to !== label))],
     group("Worth knowing", notes, true),

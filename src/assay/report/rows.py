@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from math import isinf, isnan
 from typing import Any
@@ -24,6 +25,7 @@ from assay.types import (
 )
 
 SCHEMA = "assay/1"
+BANDS = ((2, "says nothing either way"), (10, "weak"), (100, "moderate"), (1000, "strong"), (math.inf, "very strong"))  # of ratios
 DIGITS = 6  # float32 carries seven; the last one depends on the order of a sum, so it is not written
 
 Row = dict[str, Any]
@@ -182,6 +184,14 @@ def _origin(v: OriginVerdict) -> Row:
         "unavailable": list(v.unavailable),
         "weighed": [_weighing(w) for w in v.weighed],
     }
+
+
+def ratio(w: Row) -> str:
+    """A weighing in words."""
+    times = math.exp(abs(w["llr"]))
+    band = next(word for limit, word in BANDS if times < limit)
+    among = w["question"] if w["llr"] > 0 else "authentic"
+    return band if times < BANDS[0][0] else f"{band} evidence, {times:.2g} times as usual among {among} pictures"
 
 
 def _weighing(w: Weighing) -> Row:

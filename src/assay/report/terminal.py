@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.catalog import index
-from assay.report.rows import Row, base, printable
+from assay.report.rows import Row, base, printable, ratio
 
 NARROW = 76  # columns; below this the tables drop what can be spared
 WORST = 5  # items named in the summary
@@ -224,7 +224,7 @@ def _origin(origin: Row) -> list[RenderableType]:
     if chance is not None:
         span = " (" + "–".join(f"{v:.0%}" for v in origin["interval"]) + ")" if origin["interval"] else ""
         line.append(f"  chance of being generated {chance:.0%}{span}", "dim")
-    out: list[RenderableType] = [line]
+    out: list[RenderableType] = [line, *(Text(f"{w['question'].capitalize()}? {ratio(w)}.") for w in origin["weighed"])]
     pointing = [e for e in origin["evidence"] if e["points_to"]]
     groups = {
         "For": [e for e in pointing if e["points_to"] == label],

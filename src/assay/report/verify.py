@@ -11,17 +11,10 @@ from pathlib import Path
 from assay import __version__
 from assay.catalog import index
 from assay.report import images
-from assay.report.rows import Row, base, printable, row
+from assay.report.rows import Row, base, printable, ratio, row
 from assay.types import Item, Result
 
 HERE = Path(__file__).parent
-BANDS = (
-    (2, "says nothing either way"),
-    (10, "weak"),
-    (100, "moderate"),
-    (1000, "strong"),
-    (math.inf, "very strong"),
-)  # of likelihood ratios
 LABELS = {
     "camera original": "What was found fits a picture straight from a camera, and nothing speaks for changes.",
     "edited": "What was found says that the picture was changed after it was taken.",
@@ -92,10 +85,7 @@ def _verdict(told: Row, item: Item) -> Iterator[str]:
 def _scale(w: Row) -> str:
     """One weighing as a bar: authentic on the left, altered on the right."""
     llr, (low, high) = w["llr"], w["interval"]
-    ratio = math.exp(abs(llr))
-    band = next(word for limit, word in BANDS if ratio < limit)
-    side = f"for {w['question']}" if llr > 0 else f"against {w['question']}"
-    says = band if ratio < BANDS[0][0] else f"{band} {side}: {ratio:.2g} times as usual among {'such' if llr > 0 else 'authentic'} pictures"
+    says = ratio(w)
     left, right = (50 + 50 * max(-1.0, min(1.0, v / math.log(1000))) for v in (low, high))
     at = 50 + 50 * max(-1.0, min(1.0, llr / math.log(1000)))
     return (
@@ -173,18 +163,15 @@ def _cards(item: Item, told: Row) -> Iterator[str]:
     rows = {r["name"]: r for r in told["results"]}
     shown = [r for r in item.results if index().get(base(r.name), {}).get("at", "").startswith("assay.authenticity.")]
     yield '<section><h2>Evidence</h2><div class="cards">'
-    yield "".join(_card(r, rows[r.name]) for r in sorted(shown, key=_weight))
+    weighed = (told["verdicts"]["origin"] or {"weighed": []})["weighed"]
+    adds = {p["name"]: p["llr"] for w in weighed for p in sorted(w["parts"], key=lambda part: abs(part["llr"]))}
+    shown.sort(key=lambda r: (-10.0 * any(e.points_to for e in r.evidence) - abs(adds.get(r.name, 0.0)), r.name))
+    yield "".join(_card(r, rows[r.name], adds.get(r.name)) for r in shown)
     yield "</div></section>"
 
 
-def _weight(r: Result) -> tuple[float, str]:
-    strong = any(e.points_to for e in r.evidence)
-    return -10.0 * strong - max((abs(e.llr) for e in r.evidence if e.llr is not None), default=0.0), r.name
-
-
-def _card(r: Result, told: Row) -> str:
+def _card(r: Result, told: Row, llr: float | None) -> str:
     says = index()[base(r.name)]["says"]
-    llr = next((e.llr for e in r.evidence if e.llr is not None), None)
     weighs = "" if llr is None else f' <span class="tag">adds {llr:+.1f} to ln LR</span>'
     sentences = "".join(f"<li{' class=points' if e['points_to'] else ''}>{_text(e['says'])}{_caveat(e)}</li>" for e in told["evidence"])
     return f"<article><h3>{_text(r.name)}{weighs}</h3><p class='soft'>{_text(says)}</p>{_map(r)}<ul>{sentences}</ul></article>"
