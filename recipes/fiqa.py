@@ -14,9 +14,8 @@ Here the labels are no people's: they are the consensus of five full-reference m
 statistics net of `assay-q` made twice as deep, the student the net itself; both begin as `assay-q`. Or EdgeNeXt-XXS is the
 student, with --student edgenext, and begins from nothing; `efficient_fiqa(…, file="RUN/student.pt")` reads it.
 
-These steps take about 6 minutes of a core to itself (0.35 s each), the bank before 9 (4 s a portrait). The shipped weights come from
-a run counted in minutes, on a busy core: T0 took 175 steps, T+ 186, the student 801, on 67 portraits: 2613 faces with labels and 804
-in the pools.
+These steps take about 6 minutes of a core to itself (0.35 s each), the bank before 9 (4 s a portrait). The shipped weights are one run
+of these commands, on 67 portraits: 2613 faces with labels and 804 in the pools.
 A run goes on where it stopped: each step leaves a file in RUN, and checkpoints every --watch minutes.
 """
 

@@ -46,7 +46,7 @@ def fiqa_assay(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
     the view. The labels were the consensus of full-reference metrics on damaged portraits, not people's opinions; light,
     colour, pose and expression are not judged. Damage of known kinds it ranks better than assay-q, niqe and brisque do on the
     same views; kinds it has never met, niqe ranks as well or better: ask both. docs/face-quality.md has the figures.
-    .13 billion multiply-adds a face.
+    .08 billion multiply-adds a face.
     Not differentiable: it answers with findings, whose numbers are plain.
     Raises BadInput, and CannotAssess for a face under 24 pixels or outside the picture.
     """
