@@ -2,8 +2,8 @@
 
     python recipes/face_blends.py DATA --labels points.json --out BANK
     python recipes/exif_faces.py photos DATA --out PHOTOS
-    python recipes/exif_faces.py train PHOTOS BANK --weights learned --steps 260 --out RUN      # goes on where it stopped
-    python recipes/exif_faces.py train PHOTOS BANK --weights equal --steps 260 --out EQUAL
+    python recipes/exif_faces.py train PHOTOS BANK --weights learned --steps 450 --out RUN      # goes on where it stopped
+    python recipes/exif_faces.py train PHOTOS BANK --weights equal --steps 450 --out EQUAL
     python recipes/exif_faces.py export RUN BANK --out src/assay/weights/exif_faces.safetensors
 
 After BLADES (arXiv:2507.22824) and its predecessor, which ranks EXIF values (arXiv:2501.02207); small, and with much less to learn from.
@@ -358,7 +358,7 @@ def main() -> None:
     one.add_argument("photos", type=Path)
     one.add_argument("bank", type=Path)
     one.add_argument("--weights", choices=("learned", "equal"), default="learned")
-    one.add_argument("--steps", type=int, default=260)
+    one.add_argument("--steps", type=int, default=450)
     one.add_argument("--every", type=float, default=150, help="seconds between checkpoints")
     two = acts.add_parser("export")
     two.add_argument("run", type=Path)

@@ -252,9 +252,10 @@ INTRO = """
 Written by `python recipes/face_authenticity_report.py` (its first lines tell how), from docs/face-authenticity.json.
 
 `face_manipulation-assay` looks for faces, eyes, noses and mouths that were blended in. It was trained on 271 official portraits and
-blends of them with themselves (recipes/face_blends.py, recipes/self_blended.py). It hints at an edit above what 99 of 100 real
-portraits of others reach. `exif_faces-assay` tells how unusual a face is to an encoder that learned to read camera settings and the
-like (recipes/exif_faces.py). It never hints: it knows official portraits only.
+blends of them with themselves (recipes/face_blends.py, recipes/self_blended.py).
+`exif_faces-assay` tells how unusual a face is to an encoder that learned to read camera settings and the like
+(recipes/exif_faces.py). Neither ever speaks for an origin, and both are asked by name alone: they know official portraits, and
+real faces from elsewhere look odd to them (the table of false alarms). Generated faces they do not tell from real ones.
 
 Both are small nets (0.3 million parameters) trained for minutes on one slow core, on faces from one source, and never saw a generated
 face. Expect little: a whole generated face has no seam, and a face from another camera, year or website is unusual without being

@@ -17,7 +17,7 @@ from assay.types import BadInput, Evidence, EvidenceCard, Face, Finding, Weights
 
 MODEL = Weights(
     file="exif_faces.safetensors",
-    sha256="0" * 64,
+    sha256="ba2caa2a3b6667a53183c8bf0cc3efea349938a11e777ad04fd24955d17115da",
     license="Apache-2.0; trained on free camera photographs, Kodak (free use), gb82 (CC0) and official portraits (MIT)",
     recipe="recipes/exif_faces.py",
 )
