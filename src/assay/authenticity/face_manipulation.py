@@ -23,8 +23,8 @@ SIDE = 112  # pixels of the view that the net was trained on
 MAP = "The upright face: bright where it looks blended. A guess of the net, 8 pixels of 112 to a place."
 CAVEAT = (
     "A small net that knows blends of official portraits with themselves: of real faces in other photographs a quarter to a half look "
-    "more blended to it than 99 of 100 portraits do, which is why it never hints. Retouching, make-up filters, beauty modes "
-    "of phones, strong light and glasses may look blended; faces that were generated as a whole have no seam to find. docs/face-authenticity.md has figures."
+    "more blended to it than 99 of 100 portraits do, which is why it never hints. Retouching, make-up filters, beauty modes of phones, "
+    "strong light and glasses may look blended; faces that were generated as a whole have no seam. docs/face-authenticity.md has figures."
 )
 
 
@@ -43,8 +43,8 @@ def face_manipulation(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
     """Whether a face looks blended into the picture, or its eyes, nose or mouth: seams, and colours or sharpness that do not match.
 
     image: C×H×W, sRGB; float in [0, 1] or uint8. faces: the faces in it; each is looked at upright, at 112×112 pixels.
-    Returns for each a sentence that speaks for nothing; data: statistic, a logit, larger is more like a blend, in
-    no calibrated unit; rarer_than, the share of real portraits that score less. map: 14×14 places of the upright face, 0 to 1, larger is more likely blended.
+    Returns for each a sentence that speaks for nothing; data: statistic, a logit, larger is more like a blend, in no calibrated unit;
+    rarer_than, the share of real portraits that score less. map: 14×14 places of the upright face, 0 to 1, larger is more likely blended.
     Not differentiable: it answers with findings.
     Raises BadInput, and CannotAssess for faces with less than 16 pixels between the eyes and for faces cut off by the border.
     """
