@@ -20,7 +20,10 @@ TOO_SLOW = ("il_niqe-assay", "cpbd")  # seconds for what niqe-assay, assay-q and
 # seconds as well, but nothing else sees what they do: `verify` asks them, `inspect` does not
 VERIFIED = ("copy_move", "lateral_aberration", "splices")
 # err often, compare shots of one scene, or know no page from a photograph: told only where asked by name
-UNASKED = ("attribution-assay", "eyes_open", "landmark_forest", "light_direction", "portrait-assay", "text_traces")
+UNASKED = (
+    *("attribution-assay", "exif_faces-assay", "eyes_open", "face_manipulation-assay"),
+    *("landmark_forest", "light_direction", "portrait-assay", "text_traces"),
+)
 
 
 @dataclass(frozen=True)
