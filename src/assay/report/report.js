@@ -108,6 +108,7 @@ function peoplePanel(faces) {
     return h(".face", {}, h("h3", {}, faces.length > 1 ? `Face ${n + 1} ` : "", h("small", {}, `${Math.round(f.box[2] - f.box[0])} × ${Math.round(f.box[3] - f.box[1])} pixels, eyes ${Math.round(f.eye_distance)} apart`)),
       told.map((r) => meter(r, HEADLINES[r.name])),
       f.advice.length > 0 && h("ul.reasons", {}, f.advice.map((t) => h("li", {}, t))),
+      f.results.some((r) => r.evidence.length) && evidenceList(f.results.flatMap((r) => r.evidence)),
       scores.length > 0 && h("details", {}, h("summary", {}, "All measures of this face"), rest.map((r) => meter(r)),
         f.errors.length > 0 && h("p.soft", {}, [...new Set(f.errors.map((e) => e.says))].map((t) => `${f.errors.filter((e) => e.says === t).map((e) => e.what).join(", ")}: ${unseen(t)}`).join(" "))));
   }), faces.length > 12 && h("p.soft", {}, `and ${faces.length - 12} more`));

@@ -257,6 +257,8 @@ def _faces(faces: list[Row], console: Console) -> list[RenderableType]:
         if told or low:
             out.append(_scores([*told, *low[:WORST]], console))
         out += [_hanging(Text(printable(says)), "→") for says in face["advice"]]
+        said = [e for r in face["results"] for e in r["evidence"]]
+        out += [_evidence(e if e["points_to"] else {**e, "caveat": None}) for e in said]  # what points nowhere needs no warning
         if face["errors"]:
             lost = ", ".join(e["what"] for e in face["errors"])
             out.append(Text(f"not answered: {printable(lost)}", "dim"))
