@@ -1,9 +1,10 @@
 """Trains `ucf-assay`, `fake_locator-assay`, `lsda-assay` and `sjedd-assay`: small nets that tell forged faces from real ones.
 
     python recipes/face_forgeries.py DATA --labels points.json --out BANK
-    python recipes/forged_faces.py train plain BANK --out RUN/plain                          # goes on where it stopped
-    python recipes/forged_faces.py train ucf BANK --start RUN/plain --out RUN/ucf            # so do locator, lsda, sjedd
-    python recipes/forged_faces.py export ucf RUN/ucf BANK --out ucf.safetensors
+    python recipes/forged_faces.py train plain BANK --steps 300 --out RUN/plain              # goes on where it stopped,
+    python recipes/forged_faces.py train plain BANK --out RUN/plain                          # here with a second, longer round
+    python recipes/forged_faces.py train ucf BANK --start RUN/plain --out RUN/ucf            # likewise locator, lsda, sjedd
+    python recipes/forged_faces.py export ucf RUN/ucf BANK --out ucf.safetensors             # fake_locator.safetensors for locator
     python recipes/ship.py ucf.safetensors
 
 `plain` names the kind of forgery, nothing else; it stands for the ImageNet weights that the authors begin with, and is what the others
@@ -57,7 +58,7 @@ from assay.ops.latent import across, complete, domain_orders, within
 from assay.ops.regression import fidelity_loss
 from self_blended import follow
 
-STEPS = {"plain": 300, "ucf": 150, "locator": 150, "lsda": 150, "sjedd": 100}
+STEPS = {"plain": 700, "ucf": 120, "locator": 120, "lsda": 120, "sjedd": 120}
 RATE, DECAY, AVERAGE, WARM = 2e-3, 1e-2, 0.98, 20
 SHARE, EXCHANGED = 0.7, 48  # of UCF's batches whose common codes are permuted; pixels of what it rebuilds
 

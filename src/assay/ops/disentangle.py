@@ -25,7 +25,7 @@ def adain(x: Tensor, c: Tensor) -> Tensor:
 def permuted_within(labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """A random order of the rows in which every row is followed by one of its own class: N integers → N indices."""
     order = torch.arange(len(labels), device=labels.device)
-    for label in labels.unique():
+    for label in labels.unique():  # type: ignore[no-untyped-call]
         rows = (labels == label).nonzero()[:, 0]
         order[rows] = rows[torch.randperm(len(rows), generator=generator).to(rows)]
     return order

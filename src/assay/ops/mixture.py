@@ -27,7 +27,8 @@ class Mixture(NamedTuple):
         away = (x[:, None] - self.means).movedim(0, -1)  # K×D×N
         scaled = torch.linalg.solve_triangular(self.roots, away, upper=False)
         spread = self.roots.diagonal(dim1=1, dim2=2).log().sum(1)
-        return (-0.5 * scaled.square().sum(1)).T - spread - 0.5 * x.shape[1] * math.log(2 * math.pi) + self.shares.log()
+        parts: Tensor = (-0.5 * scaled.square().sum(1)).T - spread - 0.5 * x.shape[1] * math.log(2 * math.pi) + self.shares.log()
+        return parts
 
 
 def fitted(x: Tensor, count: int, *, floor: float = 1e-2, rounds: int = 100, seed: int = 0) -> Mixture:
