@@ -1,17 +1,16 @@
-"""Trains `ucf-assay`, `fake_locator-assay`, `lsda-assay` and `sjedd-assay`: small nets that tell forged faces from real ones.
+"""Trains `ucf-assay`, `sjedd-assay` and FakeLocator, which does not ship: small nets that tell forged faces from real ones.
 
     python recipes/face_forgeries.py DATA --labels points.json --out BANK
     python recipes/forged_faces.py train plain BANK --steps 300 --out RUN/plain              # goes on where it stopped,
     python recipes/forged_faces.py train plain BANK --out RUN/plain                          # here with a second, longer round
-    python recipes/forged_faces.py train ucf BANK --start RUN/plain --out RUN/ucf            # likewise locator, lsda, sjedd
-    python recipes/forged_faces.py export ucf RUN/ucf BANK --out ucf.safetensors             # fake_locator.safetensors for locator
+    python recipes/forged_faces.py train ucf BANK --start RUN/plain --out RUN/ucf            # likewise locator, sjedd
+    python recipes/forged_faces.py export ucf RUN/ucf BANK --out ucf.safetensors
     python recipes/ship.py ucf.safetensors
 
 `plain` names the kind of forgery, nothing else; it stands for the ImageNet weights that the authors begin with, and is what the others
 are held against. STEPS says how long each is trained unless --steps does. Differences to the papers, all for want of data and time:
-bodies of .1 million parameters at 96 pixels; forgeries of portraits instead of FaceForensics++; UCF without dropout; LSDA with one frozen
-teacher (the plain net) whose kinds differ in a 1×1 layer, its real features the target for real faces, without the identity constraint;
-SJEDD with learned words instead of CLIP and equal weights of its levels.
+bodies of .1 million parameters at 96 pixels; forgeries of portraits instead of FaceForensics++; UCF without
+dropout; SJEDD with learned words instead of CLIP and equal weights of its levels.
 """
 
 from __future__ import annotations
@@ -28,13 +27,12 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, cross_entropy, mse_loss
+from torch.nn.functional import avg_pool2d, cross_entropy
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from assay.bench.verification import auc, roc
 from assay.nets.forged_faces import (
     CHANGES,
-    CHANNELS,
     QUANTILES,
     SIDE,
     TAUGHT,
@@ -42,11 +40,9 @@ from assay.nets.forged_faces import (
     WIDE,
     Body,
     Decoder,
-    Fusion,
     Joint,
     Locator,
     Plain,
-    Student,
     Ucf,
     graph,
     middle,
@@ -54,11 +50,10 @@ from assay.nets.forged_faces import (
 from assay.ops.disentangle import code_contrast, exchange_loss, permuted_within
 from assay.ops.fakeness import weighted_l1
 from assay.ops.labelgraph import marginals
-from assay.ops.latent import across, complete, domain_orders, within
 from assay.ops.regression import fidelity_loss
 from self_blended import follow
 
-STEPS = {"plain": 700, "ucf": 120, "locator": 120, "lsda": 120, "sjedd": 120}
+STEPS = {"plain": 700, "ucf": 120, "locator": 120, "sjedd": 120}
 RATE, DECAY, AVERAGE, WARM = 2e-3, 1e-2, 0.98, 20
 SHARE, EXCHANGED = 0.7, 48  # of UCF's batches whose common codes are permuted; pixels of what it rebuilds
 
@@ -167,51 +162,6 @@ class LocatorWay(Method):
         return weighted_l1(told.map, b.map) + 0.1 * bce(told.logit, (b.kind > 0).float())
 
 
-class LsdaWay(Method):
-    """L = CE of domains + .5 CE of the student + squared distances to the teacher's real and augmented forged features."""
-
-    groups = 4
-
-    def __init__(self) -> None:
-        super().__init__()
-        width = CHANNELS[-1]
-        self.net, self.fusion = Student(), Fusion()
-        self.adapters = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in TAUGHT)
-        self.domain = nn.Sequential(nn.Linear(width, width), nn.LeakyReLU(), nn.Linear(width, 1 + len(TAUGHT)))
-        self.teacher = Body()
-        for adapter in self.adapters:
-            nn.init.dirac_(adapter.weight), nn.init.zeros_(adapter.bias)
-
-    def begin(self, plain: Plain) -> None:
-        super().begin(plain)
-        self.teacher.load_state_dict(plain.body.state_dict())
-        self.teacher.requires_grad_(False)
-
-    def kinds(self, dice: np.random.Generator) -> Tensor:  # noqa: ARG002
-        return torch.arange(1, 1 + len(TAUGHT)).expand(self.groups, -1)
-
-    def loss(self, b: Batch, dice: torch.Generator) -> Tensor:
-        n, k = self.groups, len(TAUGHT)
-        complete(b.kind.view(1 + k, n).T.tolist(), 1 + k)
-        with torch.no_grad():
-            known = self.teacher.eval()(b.x)[-1]
-        real, forged = known[:n], known[n:].view(k, n, *known.shape[1:])
-        adapted = [adapter(z) for adapter, z in zip(self.adapters, forged, strict=True)]
-        told = self.domain(torch.cat([real, *adapted]).mean((2, 3)))
-        near = torch.stack([within(z, dice) for z in adapted], 1)
-        alpha = 0.5 + 1.5 * float(torch.rand((), generator=dice))  # α ~ U(.5, 2), λ ~ Beta(α, α)
-        share = np.random.default_rng(int(torch.randint(1 << 31, (), generator=dice))).beta(alpha, alpha)
-        far = across(torch.stack(adapted, 1), domain_orders(n, k, dice), float(share))
-        wanted = self.fusion(near.flatten(0, 1), far.flatten(0, 1)).view(n, k, *known.shape[1:]).transpose(0, 1)
-        logits, own = self.net(b.x)
-        is_forged = (b.kind > 0).long()
-        binary = cross_entropy(logits, is_forged, weight=torch.tensor([float(k), 1.0]))  # one real face beside k forged ones
-        # what is mixed is to be known as forged, and trains the fusion; the student only follows it
-        mixed = cross_entropy(self.net.judge(wanted.flatten(0, 1).mean((2, 3))), is_forged[n:])
-        apart = mse_loss(own[:n], real) + mse_loss(own[n:].view_as(wanted), wanted.detach())
-        return cross_entropy(told, b.kind) + 0.5 * (binary + mixed) + apart
-
-
 class SjeddWay(Method):
     """Fidelity losses of the marginals: forged, changes of the whole face, features."""
 
@@ -232,7 +182,7 @@ class SjeddWay(Method):
         return torch.stack([fidelity_loss(p.clamp(0, 1), g) for p, g in levels]).sum()
 
 
-WAYS: dict[str, type[Method]] = {"plain": PlainWay, "ucf": UcfWay, "locator": LocatorWay, "lsda": LsdaWay, "sjedd": SjeddWay}
+WAYS: dict[str, type[Method]] = {"plain": PlainWay, "ucf": UcfWay, "locator": LocatorWay, "sjedd": SjeddWay}
 
 
 @torch.no_grad()

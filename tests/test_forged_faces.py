@@ -1,4 +1,4 @@
-"""Forgeries of portraits, the four ways to learn from them, and the nets, held to what the papers say."""
+"""Forgeries of portraits, the ways to learn from them, the nets and their cards, held to what the papers say."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch.nn.functional import l1_loss
 
+from assay import tasks, weights
+from assay.authenticity import sjedd, ucf
+from assay.catalog import get
 from assay.nets import forged_faces as nets
 from assay.nets.face_traces import CHIP, MARGIN
-from assay.ops import latent
 from assay.ops.align import chips
 from assay.ops.disentangle import adain, code_contrast, code_triplet, exchange_loss, permuted_within
 from assay.ops.fakeness import FLOOR, cosine, target, weighted_l1
@@ -20,6 +22,7 @@ from assay.types import CannotAssess, Face
 from pictures import drawn_faces
 from test_structure import ROOT
 
+NAMES = ("ucf-assay", "sjedd-assay")
 LOCAL = ("eye", "eyebrow", "lip", "mouth", "nose", "skin")
 FFPP = {"expression": ("lip", "mouth"), "identity": LOCAL, "physical": ("eye", "lip", "mouth", "nose")}  # FaceForensics++
 FFSC = {
@@ -120,39 +123,6 @@ class TestDisentangling:
         assert y.abs().max() <= 1
 
 
-class TestLatents:
-    z = torch.randn(6, 2, 3, 3, generator=torch.Generator().manual_seed(0))
-
-    def test_a_share_of_nothing_changes_nothing(self):
-        for way in (latent.towards_hardest, latent.from_centre, latent.noisy, latent.differing):
-            assert torch.equal(way(self.z, 0.0), self.z)
-
-    def test_the_hardest_is_the_outlier_and_a_share_of_one_reaches_it(self):
-        z = self.z.clone()
-        z[4] += 20
-        assert torch.equal(latent.hardest(z), z[4])
-        torch.testing.assert_close(latent.towards_hardest(z, 1.0), z[4].expand_as(z))
-
-    def test_extrapolation_leads_away_from_the_centre(self):
-        mean = self.z.mean(0)
-        near, far = ((t - mean).flatten(1).norm(dim=1) for t in (self.z, latent.from_centre(self.z, 0.5)))
-        torch.testing.assert_close(far, 1.5 * near)
-
-    def test_mixing_with_itself_is_itself_and_else_the_domain_that_is_named(self):
-        z = self.z.view(2, 3, 2, 3, 3)
-        torch.testing.assert_close(latent.across(z, torch.arange(3).expand(2, -1), 0.3), z)
-        order = latent.domain_orders(2, 3, torch.Generator().manual_seed(1))
-        for g in range(2):
-            assert sorted(order[g].tolist()) == [0, 1, 2]
-            for d in range(3):
-                assert torch.equal(latent.across(z, order, 0.0)[g, d], z[g, order[g, d]])
-
-    def test_groups_must_be_complete(self):
-        latent.complete([[0, 1, 2], [2, 0, 1]], 3)
-        with pytest.raises(ValueError, match="group 1 must hold each of 3 versions once"):
-            latent.complete([[0, 1, 2], [0, 0, 2]], 3)
-
-
 class TestGraph:
     @pytest.mark.parametrize(("touches", "count", "prior"), [(FFPP, 251, 0.996), (FFSC, 1544, 0.9994)])
     def test_legal_states_and_what_nothing_known_means(self, touches, count, prior):
@@ -197,7 +167,7 @@ class TestFakeness:
 
 
 class TestNets:
-    @pytest.mark.parametrize("kind", [nets.Plain, nets.Ucf, nets.Student, nets.Locator, nets.Joint])
+    @pytest.mark.parametrize("kind", [nets.Plain, nets.Ucf, nets.Locator, nets.Joint])
     def test_they_are_small_and_each_face_is_judged_for_itself(self, kind):
         net = kind().eval().requires_grad_(False)
         x = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
@@ -269,7 +239,7 @@ class TestTraining:
         assert b.map[:2].max() == 0
         assert b.map[2:].amax((1, 2)).min() > 0.9
 
-    @pytest.mark.parametrize("way", ["plain", "ucf", "locator", "lsda", "sjedd"])
+    @pytest.mark.parametrize("way", ["plain", "ucf", "locator", "sjedd"])
     def test_a_loss_is_finite_and_reaches_every_parameter_that_ships(self, training, bank, way):
         torch.manual_seed(0)
         method, dice = training.WAYS[way](), np.random.default_rng(0)
@@ -299,3 +269,53 @@ class TestTraining:
         ]
         x = torch.rand(1, 3, 96, 96)
         torch.testing.assert_close(net.eval().score(x), training.shipped("plain", tmp_path / "run").score(x))
+
+
+@pytest.mark.parametrize("name", NAMES)
+class TestCards:
+    def test_each_face_alone_or_together_bytes_or_floats(self, name):
+        image, faces = drawn_faces(2)
+        both = get(name)(image, faces)
+        assert len(both) == 2
+        for f, face in zip(both, faces, strict=True):
+            (alone,) = get(name)(image / 255, [face])
+            assert alone.data["statistic"] == pytest.approx(f.data["statistic"], abs=0.02)
+            assert 0 <= f.data["rarer_than"] <= 1
+            assert all(e.llr is None for e in f.evidence)
+        assert get(name)(image, []) == []
+
+    def test_grey_pictures(self, name):
+        image, faces = drawn_faces()
+        grey = image.float().mean(0, keepdim=True).byte()
+        assert get(name)(grey, faces)[0].data == get(name)(grey.expand(3, -1, -1), faces)[0].data
+
+    def test_faces_cut_off_are_not_judged(self, name):
+        image, (face,) = drawn_faces()
+        with pytest.raises(CannotAssess, match="50 % of this face"):
+            get(name)(image[:, :, : round((face.box[0] + face.box[2]) / 2)], [face])
+
+    def test_what_ships_is_small_and_is_not_asked_unless_named(self, name):
+        (w,) = get(name).card.weights
+        assert weights.find(w).stat().st_size < 700_000
+        assert name not in (*tasks.offline(), *tasks.evidence())
+
+
+def test_past_the_threshold_they_say_so_but_never_hint():
+    real = torch.linspace(-5, 5, nets.QUANTILES)
+    for score, strange in ((6.0, True), (0.0, False)):
+        for f in (
+            ucf._finding(score, [0.1, 0.2, 0.3, 0.4], real),
+            sjedd._finding(score, [0.1] * 9, real),
+        ):
+            (e,) = f.evidence
+            assert (e.weight, e.points_to, e.llr) == ("note", None, None)
+            assert ("more than 99 of 100 real portraits" in e.says) == strange
+            assert f.data["rarer_than"] == pytest.approx(1 if strange else 0.5, abs=0.01)
+    assert ucf._finding(0.0, [0.1, 0.2, 0.3, 0.4], real).data["kind"] == "reconstruction"
+
+
+def test_the_sentence_names_the_features_that_fired():
+    changes = dict.fromkeys(nets.TOUCHES, 0.1) | {"shape": 0.9}
+    features = dict.fromkeys(nets.LOCALS, 0.2) | {"eyes": 0.4}
+    assert sjedd.explained(changes, features) == "features of another shape, seen in eyes"
+    assert sjedd.explained(changes, features | {"mouth": 0.8, "nose": 0.7}).endswith("seen in nose and mouth")

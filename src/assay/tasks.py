@@ -18,7 +18,8 @@ Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
 
 TOO_SLOW = ("il_niqe-assay", "cpbd")  # seconds for what niqe-assay, assay-q and sharpness say in a tenth of one; by name they run
 VERIFIED = ("copy_move",)  # seconds as well, but nothing else sees what it does: `verify` asks it, `inspect` does not
-UNASKED = ("eyes_open", "landmark_forest", "portrait-assay")  # err often, or compare shots of one scene: told only where asked by name
+# err often, or compare shots of one scene: told only where asked by name
+UNASKED = ("eyes_open", "landmark_forest", "portrait-assay", "ucf-assay", "sjedd-assay")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Small nets that tell forged faces from real ones: one body, which keeps the full resolution at first, and four ways to train it.
+"""Small nets that tell forged faces from real ones: one body, which keeps the full resolution at first, and three ways to train it.
 
 They see an aligned face of 96 pixels, its pixels beside what a 3×3 mean leaves of them. recipes/forged_faces.py trains them on
 what recipes/face_forgeries.py makes of portraits.
@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, normalize
+from torch.nn.functional import avg_pool2d, interpolate, normalize
 
 from assay import weights
 from assay.nets.face_traces import GAIN, MARGIN, Step, views
@@ -156,39 +156,6 @@ class Decoder(nn.Module):
             x, c = step(x), step(c)
         drawn: Tensor = self.last(adain(x, c))
         return drawn.tanh()
-
-
-class Student(nn.Module):
-    """What LSDA keeps after training: an encoder, and a head of two classes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = Body()
-        width = CHANNELS[-1]
-        self.judge = nn.Sequential(nn.Linear(width, width), nn.LeakyReLU(), nn.Linear(width, 2))
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        f = self.body(x)[-1]
-        return self.judge(f.mean((2, 3))), f
-
-    def score(self, x: Tensor) -> Tensor:
-        return forged(self(x)[0])
-
-
-class Fusion(nn.Module):
-    """Two augmented latents of one forgery → the latent that the student is to have of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        w = CHANNELS[-1]
-        self.first = nn.Conv2d(2 * w, w, 1)
-        self.rest = nn.ModuleList(nn.Conv2d(w, w, 3, padding=1) for _ in range(2))
-
-    def forward(self, within: Tensor, across: Tensor) -> Tensor:
-        x = leaky_relu(self.first(torch.cat([within, across], 1)))
-        for conv in self.rest:
-            x = leaky_relu(conv(x))
-        return x
 
 
 class Located(NamedTuple):
