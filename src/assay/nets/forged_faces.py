@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -242,7 +242,7 @@ def graph() -> Tensor:
 
 
 @cache
-def _loaded(kind: type[nn.Module], model: Weights) -> tuple[nn.Module, Tensor]:
+def _loaded(kind: type[nn.Module], model: Weights) -> tuple[Any, Tensor]:
     tensors = {k: v.float() for k, v in weights.load_safetensors(model).items()}
     real = tensors.pop("real")
     net = kind()
@@ -252,7 +252,7 @@ def _loaded(kind: type[nn.Module], model: Weights) -> tuple[nn.Module, Tensor]:
 
 def loaded(kind: type[Net], model: Weights) -> tuple[Net, Tensor]:
     """A net from its file, and 101 quantiles of what real portraits score."""
-    return _loaded(kind, model)  # type: ignore[return-value]
+    return _loaded(kind, model)  # type: ignore[arg-type]
 
 
 def rarity(real: Tensor, score: float) -> float:
