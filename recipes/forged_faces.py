@@ -1,8 +1,7 @@
 """Trains `ucf-assay`, `sjedd-assay` and FakeLocator, which does not ship: small nets that tell forged faces from real ones.
 
     python recipes/face_forgeries.py DATA --labels points.json --out BANK
-    python recipes/forged_faces.py train plain BANK --steps 300 --out RUN/plain              # goes on where it stopped,
-    python recipes/forged_faces.py train plain BANK --out RUN/plain                          # here with a second, longer round
+    python recipes/forged_faces.py train plain BANK --out RUN/plain                          # goes on where it stopped
     python recipes/forged_faces.py train ucf BANK --start RUN/plain --out RUN/ucf            # likewise locator, sjedd
     python recipes/forged_faces.py export ucf RUN/ucf BANK --out ucf.safetensors
     python recipes/ship.py ucf.safetensors
@@ -53,7 +52,7 @@ from assay.ops.labelgraph import marginals
 from assay.ops.regression import fidelity_loss
 from self_blended import follow
 
-STEPS = {"plain": 700, "ucf": 120, "locator": 120, "sjedd": 120}
+STEPS = {"plain": 1500, "ucf": 500, "locator": 120, "sjedd": 500}
 RATE, DECAY, AVERAGE, WARM = 2e-3, 1e-2, 0.98, 20
 SHARE, EXCHANGED = 0.7, 48  # of UCF's batches whose common codes are permuted; pixels of what it rebuilds
 

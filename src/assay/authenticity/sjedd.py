@@ -14,7 +14,7 @@ from assay.types import Evidence, EvidenceCard, Face, Finding, Weights
 
 MODEL = Weights(
     file="sjedd.safetensors",
-    sha256="e55b78125c5db33d253bdf978c5354e713dea51874d4520c1fa6a0cc9aade434",
+    sha256="9e072aaaacdb7839f028e1db9c531e5433d4951228e762d02d8941c08a404d87",
     license="Apache-2.0; trained on official portraits under the MIT licence and forgeries made of them",
     recipe="recipes/forged_faces.py",
 )

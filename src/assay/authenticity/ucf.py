@@ -14,7 +14,7 @@ from assay.types import Evidence, EvidenceCard, Face, Finding, Weights
 
 MODEL = Weights(
     file="ucf.safetensors",
-    sha256="21677a4e2ae032f14b34e92dfd5054a310e792ff1c87388a57ef3d790208fb77",
+    sha256="dfcefdfc8b52598e850ea6ad3cfff0a1f3b13b90dafdc11b491f6ff78f9373ad",
     license="Apache-2.0; trained on official portraits under the MIT licence and forgeries made of them",
     recipe="recipes/forged_faces.py",
 )
