@@ -22,7 +22,7 @@ VERIFIED = ("copy_move", "lateral_aberration", "splices")
 # err often, compare shots of one scene, or know no page from a photograph: told only where asked by name
 UNASKED = (
     *("attribution-assay", "exif_faces-assay", "eyes_open", "face_manipulation-assay"),
-    *("landmark_forest", "light_direction", "portrait-assay", "text_traces"),
+    *("landmark_forest", "light_direction", "portrait-assay", "sjedd-assay", "text_traces", "ucf-assay"),
 )
 
 
