@@ -154,7 +154,7 @@ and trained further.
 `ucf-assay` and `sjedd-assay` are small versions of published trainers (UCF, SJEDD), FakeLocator is a third: about 0.1 million
 parameters, faces of 96 pixels, 271 official portraits and four kinds of forgery made of them (recipes/face_forgeries.py): blended
 with themselves, swapped, warped, rebuilt by a linear autoencoder. A fifth kind, a part of the face reduced and enlarged again, was never
-trained on. All began as the plain net, which merely names the kind, and were trained on for a minute or so of one core,
+trained on. All began as the plain net, which merely names the kind, and were trained on for two to seven minutes of one core,
 which did not make them better than it. FakeLocator does not ship: its map marks half of a real face.
 """
 
