@@ -22,6 +22,7 @@ import assay
 from assay.io.decode import read
 from assay.runner import run
 from assay.tasks import evidence
+from assay.types import CannotAssess
 row = np.concatenate([coffee()[:400, :512], astronaut()[:400]], axis=1)
 image = Image.fromarray(row).resize((4000, 3000), Image.Resampling.LANCZOS)
 grain = np.random.default_rng(0).normal(0, 3, (3000, 4000, 1))
@@ -29,6 +30,11 @@ out = io.BytesIO()
 Image.fromarray((np.asarray(image) + grain).clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=92)
 data = out.getvalue()
 picture = read(data)
+def asked(name):
+    try:
+        return bool(assay.assess(name, picture))
+    except CannotAssess:
+        return False  # a look was taken all the same
 def verified():
     return len(next(run(evidence(), [read(data)], maps=True, verdicts=True, threads=THREADS)).results)
 """
@@ -44,7 +50,7 @@ def main() -> None:
         for n in (1, 2)
     }
     parts = [
-        Contestant(name, sys.executable, f"THREADS = 1\n{SETUP}", f"bool(assay.assess({name!r}, picture))", "assay")
+        Contestant(name, sys.executable, f"THREADS = 1\n{SETUP}", f"float(asked({name!r}))", "assay")
         for name in evidence()
         if name != "thumbnail"
     ]
