@@ -31,7 +31,7 @@ from scipy.ndimage import median_filter
 from scipy.optimize import minimize
 
 from assay.authenticity.generated import LARGE, generated_assay
-from assay.authenticity.npr import CELLS, periodic
+from assay.authenticity.npr import CELLS, between, periodic
 from assay.bench.detection import rates
 from assay.nets.generated import MODEL
 from assay.ops import photo
@@ -152,7 +152,7 @@ def scores(a: Bytes, radial: Path, asked: tuple[str, ...]) -> list[float]:
     made = Picture(x, b"", "", "", Media("array", a.shape[1], a.shape[0], "RGB"), lambda: x)
     ways: dict[str, Callable[[], float]] = {
         "generated-assay": lambda: float(generated_assay(made).data["statistic"]),  # type: ignore[arg-type]
-        "npr": lambda: max(periodic(side, cell) for cell in CELLS for side in (luma, luma.T)),
+        "npr": lambda: max(periodic(between(luma, axis), cell) for cell in CELLS for axis in (0, 1)),
         "spectral peaks": lambda: peaks(log),
         "radial spectrum": lambda: float(fitted(radial)[:-1] @ rings(log) + fitted(radial)[-1]),
     }

@@ -117,7 +117,7 @@ def _missing(luma: Tensor, votes: NDArray[np.uint8], counts: NDArray[np.int16], 
     again = io.BytesIO()
     Image.fromarray(luma.cpu().numpy()).save(again, "JPEG", quality=RESAVE)
     with Image.open(again) as im:
-        resaved = grid_votes(torch.from_numpy(np.array(im))).numpy()
+        resaved = grid_votes(torch.from_numpy(np.array(im))).numpy().copy()
     cast, mine = (uniform_filter(c / CELL**2, NEAR, mode="nearest") for c in (counts.sum(0), counts[main]))
     bare = np.repeat(np.repeat((mine < FEW) & (cast - mine > MANY), CELL, 0), CELL, 1)
     resaved[(votes == main) | ~bare[: votes.shape[0], : votes.shape[1]]] = NONE

@@ -52,7 +52,8 @@ def npr(picture: Picture, *, file: str = "") -> Finding:
     if min(pixels.shape[1:]) < SIDE:
         raise CannotAssess(f"steps between neighbours are counted in pictures of at least {SIDE} pixels a side.")
     luma = photo.luma(pixels)
-    marks = {cell: max(periodic(luma, cell), periodic(luma.T, cell)) for cell in CELLS}
+    steps = [between(luma, axis) for axis in (1, 0)]
+    marks = {cell: max(periodic(s, cell) for s in steps) for cell in CELLS}
     factor = max(marks, key=lambda cell: marks[cell])
     data: dict[str, object] = {"statistic": round(marks[factor], 4), "factor": factor}
     more = 100 * (exp(marks[factor]) - 1)
@@ -72,16 +73,21 @@ def npr(picture: Picture, *, file: str = "") -> Finding:
     )
 
 
-def periodic(luma: Tensor, cell: int) -> float:
-    """How much larger horizontal steps between cells are than inside them: a logarithm, for the best place of the cells.
+def between(luma: Tensor, axis: int) -> Tensor:
+    """The mean size of the step from each column (axis 1) or row (0) of an H×W picture to the next, float64."""
+    n = luma.shape[axis] - 1
+    return (luma.narrow(axis, 1, n) - luma.narrow(axis, 0, n)).abs_().mean(1 - axis).double()
 
-    H×W in 8-bit steps. JPEG makes one step in eight stand out and lifts steps by their distance to it: for cells of 2 each step is
-    held against the mean of its two neighbours, and steps within two of the most prominent one of eight do not count.
+
+def periodic(steps: Tensor, cell: int) -> float:
+    """How much larger steps between cells are than inside them: a logarithm, for the best place of the cells.
+
+    steps: of `between`, in 8-bit steps. JPEG makes one step in eight stand out and lifts steps by their distance to it: for cells of 2
+    each step is held against the mean of its two neighbours, and steps within two of the most prominent one of eight do not count.
     """
-    steps = (luma[:, 1:] - luma[:, :-1]).abs()
     period = 8 if cell == 2 else cell
-    whole = steps.shape[1] // period * period
-    mean = steps[:, :whole].reshape(-1, whole // period, period).mean((0, 1), dtype=torch.float64)
+    whole = len(steps) // period * period
+    mean = steps[:whole].reshape(-1, period).mean(0)
     if float(mean.max()) < 1e-3:
         raise CannotAssess("the picture is flat: there are no steps between neighbouring pixels.")
     level = (mean + 0.02).log()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from assay import kernels
+from assay.ops.shared import shared
 
 NONE = 255  # a pixel that votes for no grid
 BORDER = 7  # pixels not covered by a block of every phase cast no vote
@@ -46,6 +47,7 @@ def _blocks(x: Tensor) -> Tensor:
     return x[..., : 8 * h, : 8 * w].reshape(*x.shape[:-2], h, 8, w, 8).transpose(-3, -2)
 
 
+@shared
 def luma8(stored: Tensor) -> Tensor:
     """Luma as whole numbers, H×W uint8, from a C×H×W picture: uint8 or float in [0, 1]; only 3 of 4 channels count.
 
@@ -64,6 +66,7 @@ def luma8(stored: Tensor) -> Tensor:
     return out
 
 
+@shared
 def grid_votes(luma: Tensor) -> Tensor:
     """Which 8×8 grid each pixel votes for: H×W uint8, x%8 + 8·(y%8) of the grid's origin, or 255 for no vote.
 

@@ -43,7 +43,7 @@ def traces(stored: Tensor, steps: Sequence[int] | None = None, *, least: int = 1
     fit = fitting(low / table[list(LOW)][:, None, None])
     if times > 1:
         fit = avg_pool2d(fit[None], 2)[0]
-    luma = luma8(rgb)
+    luma = luma8(stored)[: rgb.shape[1], : rgb.shape[2]]
     found = [_told(planes), fit, grids(luma, side), copies(luma, planes.shape[1:])]
     return torch.cat(found), side
 
