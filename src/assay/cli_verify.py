@@ -37,6 +37,7 @@ def verify(file: str, html_file: Path | None, pdf_file: Path | None, as_json: bo
 
     Only what bears on the origin is computed. Exit status 1: the file could not be read.
     """
+    import torch
     from rich.console import Console
 
     from assay.report import verify as document
@@ -45,6 +46,7 @@ def verify(file: str, html_file: Path | None, pdf_file: Path | None, as_json: bo
     from assay.runner import run
     from assay.tasks import evidence
 
+    torch.set_num_threads(1)  # cues beside each other fill the cores better than threads inside one
     item = next(run(evidence(), [file], maps=True, verdicts=True, keep_pictures=True, threads=os.cpu_count() or 1))
     told = row(item)
     if as_json:
