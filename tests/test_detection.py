@@ -85,3 +85,11 @@ def test_the_command_tells_it(tmp_path: Path) -> None:
     ]
     assert all(r["auc"]["value"] == 1 for r in rows)
     assert (tmp_path / "a.svg").stat().st_size > 1000
+
+
+def test_a_draw_with_more_authentic_pictures_than_all_rows_is_no_error() -> None:
+    """99 authentic pictures allow no rate of 1 in 100, but a draw of 100 or more does."""
+    rng = np.random.default_rng(0)
+    (row,) = detection(rng.normal(size=120), np.arange(120) < 21, ["g"] * 120, times=40)
+    assert "tpr@0.01" not in row.figures
+    assert row.figures["auc"].interval

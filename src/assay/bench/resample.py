@@ -85,7 +85,8 @@ def figures(
     for weights in _draws(columns, n, times, seed):
         try:
             for k, v in measure(weights).items():
-                drawn[k].append(v)
+                if k in drawn:  # a draw may hold enough of a class for a figure that all rows once do not allow
+                    drawn[k].append(v)
         except CannotAssess:
             continue
     tails = [50 * (1 - level), 50 * (1 + level)]
