@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,6 +39,17 @@ def _keep_freed_memory() -> None:
     took a third of a Fourier transform of 512×512. It keeps up to twice the largest block freed, but none above 32 MB counts.
     """
     torch.empty(31 << 20, dtype=torch.uint8, device="cpu")
+
+
+@cache
+def typed(name: str, dtype: torch.dtype, words: tuple[Any, ...]) -> ctypes._NamedFuncPointer:
+    """The form of a kernel for uint8 (name_u8) or float32 (name_f32) pixels, its arguments declared.  `can` must have been asked."""
+    lib = library()
+    if lib is None:
+        raise RuntimeError("the kernels are not built; ask kernels.can first")
+    run: ctypes._NamedFuncPointer = getattr(lib, f"{name}_{'u8' if dtype == torch.uint8 else 'f32'}")
+    run.argtypes, run.restype = list(words), None
+    return run
 
 
 def can(*tensors: Tensor, dtypes: tuple[torch.dtype, ...]) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Sequence
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -109,12 +108,6 @@ def _seen(part: Tensor, turn: Tensor, shrink: int, height: int, width: int) -> T
     return out
 
 
-@cache
 def _kernel(dtype: torch.dtype) -> ctypes._NamedFuncPointer:
-    library = kernels.library()
-    if library is None:
-        raise RuntimeError("the kernels are not built; ask kernels.can first")
-    run = library.askew_u8 if dtype == torch.uint8 else library.askew_f32
     size, address = ctypes.c_ssize_t, ctypes.c_void_p
-    run.argtypes, run.restype = [address, *[size] * 6, address, ctypes.c_float, size, size, address], None
-    return run
+    return kernels.typed("askew", dtype, (address, *[size] * 6, address, ctypes.c_float, size, size, address))

@@ -125,15 +125,9 @@ def fused_sums(x: Tensor) -> Tensor:
     return out
 
 
-@cache
 def _kernel(dtype: torch.dtype) -> ctypes._NamedFuncPointer:
-    library = kernels.library()
-    if library is None:
-        raise RuntimeError("the kernels are not built; ask kernels.can first")
-    fn = library.niqe_blocks_u8 if dtype == torch.uint8 else library.niqe_blocks_f32
     size, address = ctypes.c_ssize_t, ctypes.c_void_p
-    fn.argtypes, fn.restype = [address, ctypes.c_int, size, size, address, size, size, address], None
-    return fn
+    return kernels.typed("niqe_blocks", dtype, (address, ctypes.c_int, size, size, address, size, size, address))
 
 
 @cache

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -55,16 +54,10 @@ def _averaged(x: Tensor, size: tuple[int, int]) -> Tensor:
     return out
 
 
-@cache
 def _kernel(dtype: torch.dtype) -> ctypes._NamedFuncPointer:
-    library = kernels.library()
-    if library is None:
-        raise RuntimeError("the kernels are not built; ask kernels.can first")
-    run = library.reduced_u8 if dtype == torch.uint8 else library.reduced_f32
     size, address = ctypes.c_ssize_t, ctypes.c_void_p
-    words: list[Any] = [address, size, size, size, size, *(2 * [address, address, size]), ctypes.c_float, size, size, address, address]
-    run.argtypes, run.restype = words, None
-    return run
+    words = (address, size, size, size, size, *(2 * [address, address, size]), ctypes.c_float, size, size, address, address)
+    return kernels.typed("reduced", dtype, words)
 
 
 @lru_cache(64)
