@@ -12,7 +12,6 @@ Nothing here is a real document: figures say what the traces are worth where the
 from __future__ import annotations
 
 import argparse
-import io
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +23,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
 from assay.ops.words import LEAST, PAGE, TRACES, deviations, words
+from forgeries import compressed, photographs
 
 Pixels = np.ndarray[Any, Any]
 KINDS = ("copied", "spliced", "typed", "painted over and typed", "covered")
@@ -86,16 +86,7 @@ def page(rng: np.random.Generator) -> Page:
             + rng.normal(0, rng.uniform(1, 4), x.shape[:2])[..., None]
         )
     pixels = x.round().clip(0, 255).astype(np.uint8)
-    return Page(saved(pixels, int(rng.choice([70, 80, 90])) if rng.random() < 0.7 else None), boxes, font, size, ink, paper, scanned)
-
-
-def saved(x: Pixels, quality: int | None) -> Pixels:
-    if quality is None:
-        return x
-    out = io.BytesIO()
-    Image.fromarray(x).save(out, "JPEG", quality=quality)
-    with Image.open(out) as im:
-        return np.array(im)
+    return Page(compressed(pixels, int(rng.choice([70, 80, 90])) if rng.random() < 0.7 else None), boxes, font, size, ink, paper, scanned)
 
 
 def tampered(p: Page, other: Page, kind: str, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
@@ -149,7 +140,7 @@ def typed(p: Page, blank: Pixels, tall: int, wide: int, rng: np.random.Generator
 
 def travelled(x: Pixels, mask: Pixels, way: str) -> tuple[Pixels, Pixels]:
     if way.startswith("q"):
-        return saved(x, int(way[1:])), mask
+        return compressed(x, int(way[1:])), mask
     if way == "resized":
         size = (x.shape[1] * 3 // 4, x.shape[0] * 3 // 4)
         small = np.array(Image.fromarray(x).resize(size, Image.Resampling.LANCZOS))
@@ -213,8 +204,6 @@ def summary(rows: list[dict[str, Any]], told: float) -> dict[str, Any]:
 
 def photographs_told(data: Path) -> dict[str, int]:
     """Every fifth photograph and crop: how many are taken for a page."""
-    from forgeries import photographs
-
     photos = photographs(data, "", ("pristine/kodak", "pristine/gb82", "pristine/camera", "camera/native_crop", "camera/original"))[::5]
     found = [words(np.asarray(Image.open(p).convert("L"), np.float32)) for p in photos]
     return {"photographs": len(found), "taken for a page": sum(len(f.boxes) >= LEAST and f.page >= PAGE for f in found)}

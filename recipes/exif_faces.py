@@ -39,6 +39,7 @@ from assay.ops import declared
 from assay.ops.bilevel import hypergradient
 from assay.ops.mixture import fitted
 from assay.ops.regression import fidelity_loss, preferred
+from assay.types import AssayError
 from face_blends import Bank, jpeg, straight, travelled
 from forgeries import FOLDERS, photographs
 
@@ -62,7 +63,7 @@ def settings(path: Path) -> list[float]:
     """Base-2 logarithms of ISO, f-number, exposure time in seconds, focal length in mm; NaN where the file does not tell."""
     try:
         tags = declared.read(path.read_bytes()).tags
-    except Exception:  # a file of no known kind has no settings
+    except AssayError:  # a file of no known kind has no settings
         return [math.nan] * 4
     found = {key: tags.number(tag, "Exif") for tag, key in MEASURED}
     return [math.log2(v) if (v := found[k]) and v > 0 else math.nan for k in ORDINALS[:4]]

@@ -18,6 +18,7 @@ import argparse
 import json
 import math
 import time
+from abc import ABC, abstractmethod
 from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
@@ -93,7 +94,7 @@ class Bank:
         return Batch(both[:, :3], which.flatten(), both[:, 3], marks.flatten(0, 1))
 
 
-class Method(nn.Module):
+class Method(nn.Module, ABC):
     """A way to train: the net that ships, what only training needs, and a loss."""
 
     groups = 12  # real faces of a step
@@ -106,8 +107,9 @@ class Method(nn.Module):
     def begin(self, plain: Plain) -> None:
         self.net.body.load_state_dict(plain.body.state_dict())
 
+    @abstractmethod
     def loss(self, b: Batch, dice: torch.Generator) -> Tensor:
-        raise NotImplementedError
+        """What a step makes smaller."""
 
 
 class PlainWay(Method):

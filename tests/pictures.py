@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,3 +103,18 @@ def drawn_faces(count: int = 1, *, side: int = 256, seed: int = 0) -> tuple[Tens
         faces.append(Face(box, tuple((cx + a * e, cy + b * e) for a, b in points), 1.0))
     picture += np.random.default_rng(seed).normal(0, 3, picture.shape)
     return tensor(np.clip(picture.round(), 0, 255).astype(np.uint8))[0], faces
+
+
+def judged_alone_and_together(judge: Any) -> None:
+    """Findings about faces: the same for bytes and floats, for one face and several; ranked among real ones; never an opinion of odds."""
+    image, faces = drawn_faces(2)
+    both = judge(image, faces)
+    assert len(both) == 2
+    for f, face in zip(both, faces, strict=True):
+        (alone,) = judge(image / 255, [face])
+        assert alone.data["statistic"] == pytest.approx(f.data["statistic"], abs=0.02)
+        assert math.isfinite(f.data["statistic"])
+        assert 0 <= f.data["rarer_than"] <= 1
+        assert f.evidence
+        assert all(e.llr is None for e in f.evidence)
+    assert judge(image, []) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from assay.catalog import get
 from assay.nets import face_traces
 from assay.ops.mixture import Mixture, fitted
 from assay.types import BadInput, CannotAssess, Face
-from pictures import drawn_faces, found
+from pictures import drawn_faces, found, judged_alone_and_together
 from test_structure import ROOT
 
 NAMES = ("face_manipulation-assay", "exif_faces-assay")
@@ -88,16 +87,7 @@ class TestBlends:
 @pytest.mark.parametrize("name", NAMES)
 class TestCards:
     def test_each_face_alone_or_together_bytes_or_floats(self, name):
-        image, faces = drawn_faces(2)
-        both = get(name)(image, faces)
-        assert len(both) == 2
-        for f, face in zip(both, faces, strict=True):
-            (alone,) = get(name)(image / 255, [face])
-            assert alone.data["statistic"] == pytest.approx(f.data["statistic"], abs=0.02)
-            assert math.isfinite(f.data["statistic"])
-            assert 0 <= f.data["rarer_than"] <= 1
-            assert f.evidence
-        assert get(name)(image, []) == []
+        judged_alone_and_together(get(name))
 
     def test_grey_pictures(self, name):
         image, faces = drawn_faces()

@@ -19,7 +19,7 @@ from assay.ops.disentangle import adain, code_contrast, code_triplet, exchange_l
 from assay.ops.fakeness import FLOOR, cosine, target, weighted_l1
 from assay.ops.labelgraph import forged, marginals, states
 from assay.types import CannotAssess, Face
-from pictures import drawn_faces
+from pictures import drawn_faces, judged_alone_and_together
 from test_structure import ROOT
 
 NAMES = ("ucf-assay", "sjedd-assay")
@@ -274,15 +274,7 @@ class TestTraining:
 @pytest.mark.parametrize("name", NAMES)
 class TestCards:
     def test_each_face_alone_or_together_bytes_or_floats(self, name):
-        image, faces = drawn_faces(2)
-        both = get(name)(image, faces)
-        assert len(both) == 2
-        for f, face in zip(both, faces, strict=True):
-            (alone,) = get(name)(image / 255, [face])
-            assert alone.data["statistic"] == pytest.approx(f.data["statistic"], abs=0.02)
-            assert 0 <= f.data["rarer_than"] <= 1
-            assert all(e.llr is None for e in f.evidence)
-        assert get(name)(image, []) == []
+        judged_alone_and_together(get(name))
 
     def test_grey_pictures(self, name):
         image, faces = drawn_faces()
