@@ -24,7 +24,9 @@ def put(page: Path, tables: dict[str, list[str]]) -> None:
 
 
 def fringes(told: dict[str, Any]) -> list[str]:
-    lines = ["| photographs | after | answered | false alarms | largest statistic | pasted: answered | found | AUC | pixel AUC | same, nothing pasted |"]
+    lines = [
+        "| photographs | after | answered | false alarms | largest statistic | pasted: answered | found | AUC | pixel AUC | same, nothing pasted |"
+    ]
     lines.append("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|")
     for name, r in told.items():
         if isinstance(r, dict):

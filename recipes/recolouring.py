@@ -6,7 +6,7 @@
     python recipes/recolouring.py left-out DATA CACHE --out docs/recolouring-tools.json    # each tool judged by what never met it
 
 DATA holds pristine/* and camera/*; photographs of the parts "test" and "interval" are not trained on (recipes/forgeries.py). Those of
-"interval" set the limit. `make` can be stopped and started again.
+"interval" set the limit. `make` can be stopped and started again; it takes 9 minutes of one core, `train` two, `left-out` three.
 """
 
 from __future__ import annotations

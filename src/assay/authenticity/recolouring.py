@@ -16,7 +16,7 @@ from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, Picture, 
 
 MODEL = Weights(
     file="recolouring.safetensors",
-    sha256="5805b5016e0f90b9473941aa91d32ad8d6f929159b1a1b7c77763865fa674921",
+    sha256="d9cc7e8ee51d9c549a5b4b8587b0f557d3f9f9ab4857f3dcbac639b46e0d50a5",
     license="Apache-2.0; trained on Kodak (free use), gb82 (CC0) and free camera photographs",
     recipe="recipes/recolouring.py",
 )
