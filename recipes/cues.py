@@ -24,10 +24,8 @@ def put(page: Path, tables: dict[str, list[str]]) -> None:
 
 
 def fringes(told: dict[str, Any]) -> list[str]:
-    lines = [
-        "| photographs | after | answered | false alarms | largest statistic | pasted: answered | found | AUC | pixel AUC | same, nothing pasted |"
-    ]
-    lines.append("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|")
+    head = ("photographs", "after", "answered", "false alarms", "largest statistic", "pasted: answered", "found")
+    lines = ["| " + " | ".join((*head, "AUC", "pixel AUC", "same, nothing pasted")) + " |", "|---|---|" + "--:|" * 8]
     for name, r in told.items():
         if isinstance(r, dict):
             of, way = name.rsplit(", ", 1)

@@ -17,7 +17,7 @@ from assay.types import CannotAssess, Evidence, EvidenceCard, Finding, Picture
 
 MIN_SIDE = 200
 SAYS = ("are inked", "have edges", "ring at their edges", "stand on paper")
-TOLD = 10.0  # robust standard deviations; the oddest honest word of 70 drawn pages, saved in four ways, reached 8.6
+TOLD = 10.0  # robust standard deviations; the oddest honest word of 70 drawn pages reached 8.6, of 40 others 9.7, each saved in four ways
 CAVEAT = (
     "Bold, coloured and linked words, headings, stamps, logos and pictures in a page honestly differ. A word retyped by the same "
     "program in an unsaved screenshot does not differ at all. Measured on drawn pages only, not on scans of real ones."
