@@ -35,12 +35,12 @@ DRAWS = 300
 Row = dict[str, Any]
 
 
-def versions(photos: list[Path], i: int) -> list[tuple[str, str, Pixels, Pixels]]:
-    """Of one photograph: what was done, how, the pixels and where."""
+def versions(photos: list[Path], i: int, turn: int) -> list[tuple[str, str, Pixels, Pixels]]:
+    """Of one photograph: what was done, how, the pixels and where. Tools and tones take turns."""
     rng = np.random.default_rng([7, i])
     x = compressed(read(photos[i], rng), HISTORIES[int(rng.integers(len(HISTORIES)))])
     donor = read(photos[int(rng.integers(len(photos)))], rng)[::2, ::2]
-    tool, tone = list(TOOLS)[i % len(TOOLS)], TONES[i % len(TONES)]
+    tool, tone = list(TOOLS)[turn % len(TOOLS)], TONES[turn % len(TONES)]
     none, mask = np.zeros(x.shape[:2], bool), outline(x, rng)
     changed = toned(x.astype(float), tone, rng).round().clip(0, 255).astype(np.uint8)
     part, whole = (recoloured(x, tool, m, donor, rng) for m in (mask, ~none))
@@ -50,7 +50,7 @@ def versions(photos: list[Path], i: int) -> list[tuple[str, str, Pixels, Pixels]
 def measure(args: argparse.Namespace) -> None:
     photos, rows = photographs(args.data, "test", ALL), []
     for i in range(0, len(photos), args.every):
-        for done, how, x, mask in versions(photos, i):
+        for done, how, x, mask in versions(photos, i, i // args.every):
             for way in WAYS:
                 row: Row = {"name": photos[i].name, "done": done, "how": how, "way": way.name, "statistic": None}
                 try:
@@ -104,7 +104,7 @@ def summary(rows: list[Row], tool: str = "") -> Row:
         return out
 
     found: dict[str, Figure] = figures(figure, len(names), subjects=[names], times=DRAWS)
-    shown = {k: [round(v, 3) for v in (f.value, *(f.interval or ()))] for k, f in found.items()}
+    shown = {k: [round(v, 3) for v in (f.value, *(f.interval or ()))] for k, f in found.items() if np.isfinite(f.value)}
     return {"photographs": len(used), "answers": len(answered), **shown}
 
 

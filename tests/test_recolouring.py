@@ -57,6 +57,7 @@ def test_large_pictures_are_seen_in_larger_squares(photo):
     found, side = ties(tensor(np.tile(photo, (4, 3, 1)))[0])
     assert side == 32
     assert found[0].numel() <= MOST
+    assert found.shape[1:] == (64, 48)
 
 
 def test_a_constant_picture_has_no_steps_and_finite_statistics():

@@ -19,6 +19,7 @@ SCALES = (1, 2, 4)  # pixels averaged to one before steps are taken
 BESIDE = 3  # cells: one place is judged with its neighbours
 ROWS = 16  # of cells at a time
 TINY, DARK = 0.05, 4.0  # grey levels² and grey levels: below, ratios say nothing
+SPARSE = 50.0  # pixels of a histogram: below, its shape says nothing
 STEPS = tuple(f"{name}, {s}" for s in SCALES for name in ("red steps", "blue steps", "red with green", "blue with green", "green steps"))
 COLOURS = ("red", "green", "blue")
 NAMES = (*STEPS, "light", *(f"{name} {c}" for name in ("rough", "missing") for c in COLOURS), "redness", "blueness")
@@ -40,7 +41,8 @@ def ties(rgb: Tensor) -> tuple[Tensor, int]:
     while min(height, width) < times * CELL:
         times -= 1
     side = CELL * times
-    moments, histograms = (torch.cat(p, 1) for p in zip(*_parts(rgb, side, (times - 1) // 2 * CELL), strict=True))
+    whole = rgb[:, : height // side * side, : width // side * side]
+    moments, histograms = (torch.cat(p, 1) for p in zip(*_parts(whole, side, (times - 1) // 2 * CELL), strict=True))
     return _told(_beside(moments), _beside(histograms)), side
 
 
@@ -97,8 +99,9 @@ def _combs(histograms: Tensor) -> Tensor:
     h = histograms.reshape(3, 256, *histograms.shape[1:]) * BESIDE**2
     near = (h[:, :-4] + h[:, 1:-3] + h[:, 3:-1] + h[:, 4:]) / 4
     here = h[:, 2:-2]
-    rough = ((here - near).square().sum(1) + 50) / (1.25 * here.sum(1) + 50)  # a variable of Poisson less the mean of four: 1¼ variances
-    missing = (near * (here == 0)).sum(1) / (near.sum(1) + 50)
+    chance = 1.25 * here.sum(1)  # a variable of Poisson less the mean of four: 1¼ variances
+    rough = ((here - near).square().sum(1) + SPARSE) / (chance + SPARSE)
+    missing = (near * (here == 0)).sum(1) / (near.sum(1) + SPARSE)
     return torch.cat([rough.log(), missing])
 
 
