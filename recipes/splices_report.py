@@ -4,7 +4,7 @@
     python recipes/splices_report.py DATA SEEN limits --weights src/assay/weights/splices.safetensors     # sets the alarm
     python recipes/splices_report.py DATA SEEN judge --weights src/assay/weights/splices.safetensors --out docs/splices.json
 
-The alarm is set on photographs of the part "interval"; all figures are of CASIA v1 (never trained on; research only) and of the part
+The alarm is set on photographs of the part "interval" and on those of Kodak and gb82 as they are; all figures are of CASIA v1 (never trained on; research only) and of the part
 "test" of our own photographs. Authentic and forged pictures are saved alike. CASIA's files as they are would give the answer away:
 the two kinds were saved with different tables.
 """
@@ -30,7 +30,7 @@ from assay.bench.localisation import Fit, best_common, fit, localisation
 from assay.bench.maps import sized
 from assay.nets.splices import Splices
 from assay.ops.localtraces import traces
-from forgeries import Case, cases, photographs, saved
+from forgeries import Case, cases, part, photographs, saved
 from splices_data import decoded, ghosts, graininess, seen, steps
 
 WAYS = ("q95", "q90", "q75", "resized")  # CASIA; ours are raw (PNG) instead of q95
@@ -68,7 +68,8 @@ def casia(data: Path) -> Iterator[Look]:
 
 
 def ours(data: Path, which: str) -> Iterator[Look]:
-    """Photographs cut to SIDE: of "interval" all, one way each; of "test" every second, two ways, and two forgeries of every eighth."""
+    """Photographs cut to SIDE: of "interval" all, one way each, and Kodak and gb82 whole, which the net learned from, so that they
+    may raise the alarm but hardly lower it; of "test" every second, two ways, and two forgeries of every eighth."""
     forgeries_module.LONGEST = SIDE
     photos = photographs(data, which)
     for i, path in enumerate(photos):
@@ -78,6 +79,11 @@ def ours(data: Path, which: str) -> Iterator[Look]:
         for case in islice(cases([path, *photos], per_photo=forgeries, seed=i // 4), 1 + forgeries):
             for way in OURS if case.kind else OURS[i // 2 % 2 :: 2] if which == "test" else OURS[i % 4 : i % 4 + 1]:
                 yield Look(case.name, case.kind, way, *saved(case, way))
+    if which == "interval":  # whole photographs too: the larger a picture, the more places may look odd
+        for path in sorted([*(data / "pristine/kodak").iterdir(), *(data / "pristine/gb82").iterdir()]):
+            if part(path.name) != "test":
+                with Image.open(path) as im:
+                    yield Look(path.name, "", "raw", path.read_bytes(), np.zeros((im.height, im.width), dtype=bool))
 
 
 def look(folder: Path, what: str, files: Iterator[Look]) -> None:

@@ -18,7 +18,7 @@ from assay.types import BadInput, CannotAssess, Evidence, EvidenceCard, Finding,
 
 MODEL = Weights(
     file="splices.safetensors",
-    sha256="75da81e792bbe06be1412c5c0a3f5d8ae13fa88497ca8f60689038066adaa497",
+    sha256="2ec81e8d21b0c6d4579471be031e1909ffeff21a4057d55a6165d0998506bdec",
     license="Apache-2.0; trained on Kodak (free use), gb82 (CC0) and free camera photographs",
     recipe="recipes/splices.py",
 )
