@@ -1,15 +1,17 @@
-"""Trains `ucf-assay`, `sjedd-assay` and FakeLocator, which does not ship: small nets that tell forged faces from real ones.
+"""Trains `ucf-assay`, `lsda-assay`, `fake_locator-assay` and `sjedd-assay`: small nets that tell forged faces from real ones.
 
     python recipes/face_forgeries.py DATA --labels points.json --out BANK
     python recipes/forged_faces.py train plain BANK --out RUN/plain                          # goes on where it stopped
-    python recipes/forged_faces.py train ucf BANK --start RUN/plain --out RUN/ucf            # likewise locator, sjedd
-    python recipes/forged_faces.py export ucf RUN/ucf BANK --out ucf.safetensors
+    python recipes/forged_faces.py train ucf BANK --start RUN/plain --out RUN/ucf            # likewise lsda, locator, sjedd
+    python recipes/forged_faces.py export ucf RUN/ucf BANK --out ucf.safetensors             # FakeLocator's: fake_locator.safetensors
     python recipes/ship.py ucf.safetensors
 
 `plain` names the kind of forgery, nothing else; it stands for the ImageNet weights that the authors begin with, and is what the others
 are held against. STEPS says how long each is trained unless --steps does. Differences to the papers, all for want of data and time:
 bodies of .1 million parameters at 96 pixels; forgeries of portraits instead of FaceForensics++; UCF without
-dropout; SJEDD with learned words instead of CLIP and equal weights of its levels.
+dropout; LSDA with one frozen teacher (the plain net) whose kinds differ in a 1×1 layer, its real features the target of real faces,
+without the identity constraint; FakeLocator without single-sample clustering; SJEDD with learned words instead of CLIP and equal
+weights of its levels.
 """
 
 from __future__ import annotations
@@ -168,8 +170,9 @@ class UcfWay(Method):
 class LocatorWay(Method):
     """L = .5 weighted L1 of the map + .5 (1 − SSIM) + cross entropies of the map and, times .1, of the answer.
 
-    For the SSIM maps are taken at an eighth: at full size it charges the least ripple of an empty map as much as a wrong one, and the net
-    learns to draw nothing. The map's own cross entropy keeps a slope where the others have none. Untouched photographs of other things are among what is real. One half of the faces is degraded, each with its forgery.
+    For the SSIM maps are taken at an eighth: at full size it charges the least ripple of an empty map as much as a wrong one, and
+    the net learns to draw nothing. The map's own cross entropy keeps a slope where the others have none. Untouched photographs of other
+    things are among what is real. One half of the faces is degraded, each with its forgery.
     """
 
     groups = 6

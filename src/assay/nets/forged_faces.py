@@ -46,6 +46,11 @@ TEXTS = (  # of each label, in the order of the graph
 )
 CHANNELS, CODE, SHARED = (16, 24, 48, 64), 32, 48  # of the body; of UCF's codes; of the space of pictures and texts
 BACKGROUND, TOP = 0.2, 0.05  # attention outside the face; share of the map's pixels that the locator's answer rests on
+CAVEAT = (  # of all cards but the locator's: docs/forged-faces.md
+    "A small net, trained for minutes on four home-made kinds of forgery: little better than chance on blends and swaps, at chance on "
+    "warps and on faces of real generators, and strange to other cameras and retouching (docs/forged-faces.md). It clears "
+    "and accuses nobody: by name only, do not rely on it."
+)
 Net = TypeVar("Net", bound=nn.Module)
 QUANTILES = 101  # of what real faces that were not trained on score, stored with the weights
 
