@@ -10,9 +10,10 @@ the votes for JPEG grids and the copies, which stay those of the picture before.
 there alone. Its weights do not ship. Differences to the paper: 16-32-64 channels and 192 pixels; the bound; the loss asks for an empty
 map instead of a wrong one; the content of the mask is redrawn by outputs of their own, since a change of 4 levels cannot hold it.
 
-Measured on splices of recipes/forgeries.py (photographs of the test part, 512×512, as PNG), beside what needs no training: "searched" is a
-change of as many levels, found for each picture, after which a noise residual (the energy of three high-pass filters) looks in the mask as
-around it; the rest needs no skill. F1 of `splices` is at .5, that of other maps with each picture's best threshold.
+Measured on splices of recipes/forgeries.py (photographs of the test part, 512×512, as PNG), beside what needs no training: "pressed" and
+"searched" are changes of as many levels, found for each picture. The first walks down the slope of the map of `splices`; after the
+second a noise residual (the energy of three high-pass filters) looks in the mask as around it. The rest needs no skill. F1 of
+`splices` is at .5, that of other maps with each picture's best threshold.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ from forgeries import Case, Pixels, cases_of, compressed, photographs
 
 FOLDERS = ("pristine/kodak", "pristine/gb82", "pristine/camera")
 MAPS = ("supervisor", "splices", "jpeg_grid", "jpeg_ghosts", "noise_level")
-SIDE, CROP, MOST, SEARCHED, WINDOW = 512, 192, 4.0, 40, 16
+SIDE, CROP, MOST, SEARCHED, PRESSED, WINDOW = 512, 192, 4.0, 40, 7, 16
 FORGERIES, CUTS = 90, 4  # to learn from; crops of each
-STEPS, BATCH, RATE = 500, 2, 2e-3
+STEPS, BATCH, RATE, GRAIN = 500, 2, 3e-3, 4.0
 EMPTY, SIZE, PRETEXT = 10.0, 0.1, 0.1  # weights of the loss; the bound limits the size already
 FILTERS = (  # three of the rich model's high-pass filters (Fridrich & Kodovský 2012), each sums to 0
     [[0, 0, 0], [1, -2, 1], [0, 0, 0]],
@@ -60,12 +61,13 @@ class Concealer(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.level1, self.level2, self.level3 = (nn.Sequential(Step(i, o), Step(o, o)) for i, o in ((3, 16), (16, 32), (32, 64)))
+        self.level1, self.level2, self.level3 = (nn.Sequential(Step(i, o), Step(o, o)) for i, o in ((6, 16), (16, 32), (32, 64)))
         self.up, self.top = nn.Sequential(Step(96, 32), Step(32, 32)), nn.Sequential(Step(48, 16), Step(16, 16))
         self.draw = nn.Conv2d(16, 6, 3, padding=1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        a = self.level1(x / 127.5 - 1)
+        grain = (x - avg_pool2d(x, 3, 1, 1, count_include_pad=False)) / GRAIN  # as it is it would be lost beside the light
+        a = self.level1(torch.cat([x / 127.5 - 1, grain], 1))
         b = self.level2(avg_pool2d(a, 2))
         c = self.up(torch.cat([_twice(self.level3(avg_pool2d(b, 2))), b], 1))
         change, again = self.draw(self.top(torch.cat([_twice(c), a], 1))).chunk(2, 1)
@@ -167,6 +169,23 @@ def searched(x: Pixels, mask: Pixels) -> Pixels:
     return _pixels(start + MOST * free.detach().tanh() * inside)
 
 
+def pressed(x: Pixels, judge: Splices) -> Pixels:
+    """The picture changed by at most MOST grey levels down the slope of the map itself, with the same reckoning as the net's training."""
+    h, w = (n // 8 * 8 for n in x.shape[:2])
+    start = torch.from_numpy(x[:h, :w]).permute(2, 0, 1).contiguous()
+    rest = traces(start)[0][SLOPED:]
+    free = (0.1 * torch.randn(start.shape, generator=torch.Generator().manual_seed(0))).requires_grad_()
+    search = torch.optim.Adam([free], lr=0.15)
+    for _ in range(PRESSED):
+        told = judge(torch.cat([sloped(changed(start.float(), MOST * free.tanh())), rest])[None]).map
+        search.zero_grad()
+        binary_cross_entropy_with_logits(told, torch.zeros_like(told)).backward()
+        search.step()
+    out = x.copy()
+    out[:h, :w] = _pixels(changed(start.float(), MOST * free.detach().tanh()))
+    return out
+
+
 def _pixels(x: Tensor) -> Pixels:
     return x.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
 
@@ -188,12 +207,15 @@ def resized(x: Pixels, width: int, height: int) -> Pixels:
 def attacks(x: Pixels, mask: Pixels, concealer: Concealer) -> dict[str, Pixels]:
     """The picture, and after each way to hide; all of its size but "resize 0.9"."""
     hidden, (h, w) = concealed(x, concealer), mask.shape
+    down = pressed(x, loaded(MODEL)[0])
     noisy = (x + np.random.default_rng(0).normal(0, 2, x.shape)).round().clip(0, 255).astype(np.uint8)
     small = resized(x, round(0.9 * w), round(0.9 * h))
     return {
         "none": x,
         "concealed": hidden,
         "concealed, in the mask": np.where(mask[..., None], hidden, x),
+        "pressed": down,
+        "pressed, in the mask": np.where(mask[..., None], down, x),
         "searched, in the mask": searched(x, mask),
         "noise 2": noisy,
         "noise 2, in the mask": np.where(mask[..., None], noisy, x),
@@ -272,9 +294,10 @@ INTRO = """
 `{command}`: splices, as PNG; pixel AUC / F1 of maps, before and after more was done to the
 picture. "Concealed": a small net, trained for {steps} steps on {crops} pieces of other splices ({minutes} CPU minutes) to empty the map of
 `splices` with a change of at most 4 grey levels, all over or in the mask alone (after SEAR, arXiv:2310.10036; it does not ship).
-"Searched": a change of as many levels, found for each picture, that hides from a supervisor which sees the energy of three high-pass
-filters. In brackets: pictures where a map was drawn before; no map afterwards counts as an even one. F1 of `splices` is at .5, of the
-others with each picture's best threshold. "Resize 0.9 and back" is what resizing alone does.
+"Pressed" and "searched": changes of as many levels, found for each picture; the one walks down the slope of the map of `splices`, the
+other hides from a supervisor which sees the energy of three high-pass filters. In brackets: pictures where a map was drawn before; no
+map afterwards counts as an even one. F1 of `splices` is at .5, of the others with each picture's best threshold. "Resize 0.9 and
+back" is what resizing alone does.
 """
 
 

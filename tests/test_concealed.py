@@ -49,7 +49,7 @@ def test_changes_are_bounded_whole_and_stay_in_the_mask(recipe, splice):
     change = hidden["concealed"].astype(int) - x
     assert np.abs(change).max() == recipe.MOST
     assert 10 * np.log10(255**2 / np.square(change).mean()) > 36
-    for name in ("concealed, in the mask", "searched, in the mask", "noise 2, in the mask"):
+    for name in ("concealed, in the mask", "pressed, in the mask", "searched, in the mask", "noise 2, in the mask"):
         assert np.array_equal(hidden[name][~mask], x[~mask]), name
         assert not np.array_equal(hidden[name][mask], x[mask]), name
     assert {y.dtype for y in hidden.values()} == {np.dtype(np.uint8)}

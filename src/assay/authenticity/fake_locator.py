@@ -20,7 +20,9 @@ MODEL = Weights(
 )
 RARE = 99  # hundredths of real portraits that a face must exceed to be called forged; never a hint: docs/forged-faces.md
 ALTERED = 0.25  # of the map: what counts towards the share told
-MAP = "The upright face: bright where it looks altered, the brighter the more. How much, not how likely; a guess of a small net."
+MAP = (
+    "The upright face: the brighter, the more it looks altered there. A guess of a small net, pale, and mostly where forgeries usually lie."
+)
 CAVEAT = (
     "A small net, trained for minutes on four home-made kinds of forgery: its map shows mostly where forgeries usually lie, little of "
     "where this one does, it is at chance on warps and on faces of real generators (docs/forged-faces.md). It clears and accuses "
