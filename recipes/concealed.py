@@ -291,9 +291,10 @@ def _mean(rows: list[Any], attack: str) -> dict[str, Any]:
 
 HEAD = "## Hidden on purpose"
 INTRO = """
-`{command}`: splices, as PNG; pixel AUC / F1 of maps, before and after more was done to the
-picture. "Concealed": a small net, trained for {steps} steps on {crops} pieces of other splices ({minutes} CPU minutes) to empty the map of
-`splices` with a change of at most 4 grey levels, all over or in the mask alone (after SEAR, arXiv:2310.10036; it does not ship).
+`{command}`: splices, as PNG;
+pixel AUC / F1 of maps, before and after more was done to the picture. "Concealed": a small net, trained for {steps} steps on
+{crops} pieces of other splices ({minutes} CPU minutes) to empty the map of `splices` with a change of at most 4 grey levels, all over or in
+the mask alone (after SEAR, arXiv:2310.10036; it does not ship).
 "Pressed" and "searched": changes of as many levels, found for each picture; the one walks down the slope of the map of `splices`, the
 other hides from a supervisor which sees the energy of three high-pass filters. In brackets: pictures where a map was drawn before; no
 map afterwards counts as an even one. F1 of `splices` is at .5, of the others with each picture's best threshold. "Resize 0.9 and

@@ -61,7 +61,7 @@ def fake_locator(image: Tensor, faces: Sequence[Face]) -> list[Finding]:
 
 def _finding(score: float, drawn: Tensor, real: Tensor) -> Finding:
     below, share = rarity(real, score), float((drawn > ALTERED).float().mean())
-    data = {"statistic": round(score, 3), "rarer_than": round(below, 2), "altered": round(share, 3)}
+    data: dict[str, object] = {"statistic": round(score, 3), "rarer_than": round(below, 2), "altered": round(share, 3)}
     if score <= float(real[RARE]):
         says = f"No sign of the alterations that this net knows: of 100 real portraits, {round(100 * (1 - below))} look more like one."
         return Finding(map=drawn, map_says=MAP, evidence=(Evidence(says, caveat=CAVEAT),), data=data)

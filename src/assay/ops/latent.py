@@ -65,9 +65,9 @@ def mixing_share(generator: torch.Generator | None = None) -> Tensor:
     """λ ~ Beta(α, α), where α ~ U(0.5, 2): Jöhnk's way, which draws anew until two powers fit into one."""
     alpha = 0.5 + 1.5 * torch.rand((), generator=generator)
     while True:
-        a, b = torch.rand(2, generator=generator) ** (1 / alpha)
-        if 0 < a + b <= 1:
-            return a / (a + b)
+        pair: Tensor = torch.rand(2, generator=generator) ** (1 / alpha)
+        if 0 < pair.sum() <= 1:
+            return pair[0] / pair.sum()
 
 
 def complete(rows: Sequence[Sequence[int]], domains: int) -> None:
