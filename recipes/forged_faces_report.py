@@ -193,7 +193,7 @@ SJEDD): about 0.1 million parameters, faces of 96 pixels, 271 official portraits
 reduced and enlarged again, was never trained on. All began as the plain net, which merely names the kind, and were trained on for two
 to eleven minutes of one core. None is clearly better than it: `lsda-assay` is ahead by a hundredth or two, well inside the intervals,
 and was trained for longer; `ucf-assay` lies behind. The map of `fake_locator-assay` leaves real faces alone, but most of what it shows
-is where forgeries usually lie, and it is pale: it never reaches a half.
+is where forgeries usually lie, and it is pale: it hardly ever reaches a half.
 """
 
 
