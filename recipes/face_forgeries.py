@@ -2,7 +2,8 @@
 
     python recipes/face_forgeries.py DATA --labels points.json --out BANK      # 840 groups, 0.25 GB; goes on where it stopped
 
-DATA/faces/portraits alone is used; points.json: faces by path, as face_views has them. BANK is what forged_faces.py reads.
+The faces are those of DATA/faces/portraits; points.json: faces by path, as face_views has them. BANK is what forged_faces.py reads.
+Beside the groups it holds pieces of photographs of other things, as they are: what a map must leave alone.
 A group is one real face and its forgeries, which then travel alike (colours, noise, size, JPEG: the same draws for all):
   self-blend      the face with a changed copy of itself (face_blends)
   swap            another person's face from brows to chin, aligned by the five points, brought to this one's colours
@@ -29,10 +30,12 @@ from assay.ops.align import TEMPLATE
 from assay.ops.fakeness import target
 from face_blends import EYES, HALF, at, bank, blend, moved, outline, polygon, shape, softened, straight, travelled
 from face_views import faces
+from forgeries import photographs, read
 
 PATCH, ATOMS, CODES = 16, 64, (8, 14, 24, 40)  # of the autoencoder: its windows, and how many numbers it keeps of 768
 ALTERED, TOUCHED = 0.1, 0.35  # a pixel is altered above this; a feature is touched where more of its pixels are
 COUNTS, CHUNK = {"train": 560, "validation": 120, "test": 160}, 40  # groups of each part, and in each file
+PIECES = 5  # of each photograph
 
 
 class Group(NamedTuple):
@@ -166,6 +169,21 @@ def make(chips: Tensor, code: tuple[Tensor, Tensor], wanted: str, start: int) ->
     return {"chips": torch.stack(rows), "maps": torch.stack(maps), "locals": torch.stack(marks), "who": who}
 
 
+def pieces(paths: list[Path]) -> Tensor:
+    """Of every photograph a few squares, reduced as faces are, and travelled as faces do: N×3×112×112 bytes."""
+    out = []
+    for path in paths:
+        dice = np.random.default_rng([len(out), 6])
+        x = torch.from_numpy(read(path, dice)).permute(2, 0, 1).float() / 255
+        for _ in range(PIECES):
+            side = int(dice.integers(CHIP, min(x.shape[1:]) + 1))  # the photographs are all larger
+            top, left = (int(dice.integers(n - side + 1)) for n in x.shape[1:])
+            square = x[None, :, top : top + side, left : left + side]
+            chip = interpolate(square, (CHIP, CHIP), mode="bilinear", antialias=True, align_corners=False)[0]
+            out.append(small(travelled(chip, int(dice.integers(1 << 31)))[None])[0])
+    return (255 * torch.stack(out)).round().byte()
+
+
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("data", type=Path)
@@ -185,6 +203,9 @@ def main() -> None:
             torch.save(make(chips, code, wanted, i), given.out / "part")
             (given.out / "part").replace(given.out / f"{wanted}-{i:04}.pt")
             print(f"{wanted}: {i + CHUNK} of {count}", flush=True)
+        others = given.out / f"photographs-{wanted}.pt"
+        if not others.exists():
+            torch.save(pieces(photographs(given.data, {"validation": "interval"}.get(wanted, wanted))), others)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
-"""Trains `ucf-assay`, `sjedd-assay` and FakeLocator, which does not ship: small nets that tell forged faces from real ones.
+"""Trains `ucf-assay`, `lsda-assay`, `fake_locator-assay` and `sjedd-assay`: small nets that tell forged faces from real ones.
 
     python recipes/face_forgeries.py DATA --labels points.json --out BANK
     python recipes/forged_faces.py train plain BANK --out RUN/plain                          # goes on where it stopped
-    python recipes/forged_faces.py train ucf BANK --start RUN/plain --out RUN/ucf            # likewise locator, sjedd
-    python recipes/forged_faces.py export ucf RUN/ucf BANK --out ucf.safetensors
+    python recipes/forged_faces.py train ucf BANK --start RUN/plain --out RUN/ucf            # likewise lsda, locator, sjedd
+    python recipes/forged_faces.py export ucf RUN/ucf BANK --out ucf.safetensors             # FakeLocator's: fake_locator.safetensors
     python recipes/ship.py ucf.safetensors
 
 `plain` names the kind of forgery, nothing else; it stands for the ImageNet weights that the authors begin with, and is what the others
 are held against. STEPS says how long each is trained unless --steps does. Differences to the papers, all for want of data and time:
 bodies of .1 million parameters at 96 pixels; forgeries of portraits instead of FaceForensics++; UCF without
-dropout; SJEDD with learned words instead of CLIP and equal weights of its levels.
+dropout; LSDA with one frozen teacher (the plain net) whose kinds differ in a 1×1 layer, its real features the target of real faces,
+without the identity constraint; FakeLocator without single-sample clustering; SJEDD with learned words instead of CLIP and equal
+weights of its levels.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import json
 import math
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import NamedTuple
@@ -26,13 +29,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, cross_entropy
+from torch.nn.functional import avg_pool2d, binary_cross_entropy, cross_entropy, interpolate, mse_loss, one_hot
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
 from assay.bench.verification import auc, roc
 from assay.nets.forged_faces import (
     CHANGES,
+    CHANNELS,
     QUANTILES,
     SIDE,
     TAUGHT,
@@ -40,21 +45,29 @@ from assay.nets.forged_faces import (
     WIDE,
     Body,
     Decoder,
+    Fusion,
     Joint,
     Locator,
     Plain,
+    Student,
     Ucf,
     graph,
     middle,
 )
+from assay.ops import latent
 from assay.ops.disentangle import code_contrast, exchange_loss, permuted_within
 from assay.ops.fakeness import weighted_l1
 from assay.ops.labelgraph import marginals
+from assay.ops.moments import ssim_mean
 from assay.ops.regression import fidelity_loss
+from face_blends import jpeg
 from self_blended import follow
 
-STEPS = {"plain": 1500, "ucf": 500, "locator": 120, "sjedd": 500}
+STEPS = {"plain": 1500, "ucf": 500, "lsda": 500, "locator": 1500, "sjedd": 500}
 RATE, DECAY, AVERAGE, WARM = 2e-3, 1e-2, 0.98, 20
+RIPPLE = 8  # what FakeLocator's maps are divided by for the SSIM
+DEGRADED, OTHERS = 0.5, 2  # share of FakeLocator's faces that are degraded; photographs of other things in each of its batches
+DISTILLED = 0.25  # weight of LSDA's distances
 SHARE, EXCHANGED = 0.7, 48  # of UCF's batches whose common codes are permuted; pixels of what it rebuilds
 
 
@@ -73,6 +86,7 @@ class Bank:
     def __init__(self, folder: Path, wanted: str) -> None:
         files = [torch.load(path, weights_only=True) for path in sorted(folder.glob(f"{wanted}-*.pt"))]
         self.chips, self.maps, self.locals, self.who = (torch.cat([f[k] for f in files]) for k in ("chips", "maps", "locals", "who"))
+        self.photographs: Tensor = torch.load(folder / f"photographs-{wanted}.pt", weights_only=True)
 
     def __len__(self) -> int:
         return len(self.chips)
@@ -103,6 +117,10 @@ class Method(nn.Module, ABC):
     def kinds(self, dice: np.random.Generator) -> Tensor:
         """Which forgeries of each face: one of any kind."""
         return torch.from_numpy(dice.integers(1, 1 + len(TAUGHT), (self.groups, 1)))
+
+    def batch(self, bank: Bank, dice: np.random.Generator) -> Batch:
+        rows = torch.from_numpy(dice.choice(len(bank), self.groups, replace=False))
+        return bank.batch(rows, self.kinds(dice), dice)
 
     def begin(self, plain: Plain) -> None:
         self.net.body.load_state_dict(plain.body.state_dict())
@@ -150,17 +168,103 @@ class UcfWay(Method):
 
 
 class LocatorWay(Method):
-    """L = weighted L1 of the map + .1 of the answer's cross entropy; the structural term is left out."""
+    """L = .5 weighted L1 of the map + .5 (1 − SSIM) + cross entropies of the map and, times .1, of the answer.
 
-    groups = 8
+    For the SSIM maps are taken at an eighth: at full size it charges the least ripple of an empty map as much as a wrong one, and
+    the net learns to draw nothing. The map's own cross entropy keeps a slope where the others have none. Untouched photographs of other
+    things are among what is real. One half of the faces is degraded, each with its forgery.
+    """
+
+    groups = 6
 
     def __init__(self) -> None:
         super().__init__()
         self.net = Locator()
 
+    def batch(self, bank: Bank, dice: np.random.Generator) -> Batch:
+        b, n = super().batch(bank, dice), self.groups
+        x = b.x.clone()
+        for i in np.flatnonzero(dice.random(n) < DEGRADED).tolist():
+            way = degradation(dice)
+            x[i::n] = torch.stack([way(face) for face in x[i::n]])
+        others = bank.photographs[torch.from_numpy(dice.choice(len(bank.photographs), OTHERS, replace=False))]
+        top, left = dice.integers(0, WIDE - SIDE + 1, 2).tolist()
+        x = torch.cat([x, others[..., top : top + SIDE, left : left + SIDE].float() / 255])
+        return Batch(x, *(torch.cat([t, t.new_zeros(OTHERS, *t.shape[1:])]) for t in b[1:]))
+
     def loss(self, b: Batch, dice: torch.Generator) -> Tensor:  # noqa: ARG002
         told = self.net(b.x)
-        return weighted_l1(told.map, b.map) + 0.1 * bce(told.logit, (b.kind > 0).float())
+        alike = ssim_mean(told.map[:, None] / RIPPLE, b.map[:, None] / RIPPLE).mean()
+        map_loss = 0.5 * weighted_l1(told.map, b.map) + 0.5 * (1 - alike) + binary_cross_entropy(told.map, b.map)
+        return map_loss + 0.1 * bce(told.logit, (b.kind > 0).float())
+
+
+def degradation(dice: np.random.Generator) -> Callable[[Tensor], Tensor]:
+    """One way to lose detail, drawn: a save as JPEG, a blur, noise, or a smaller size and back."""
+    way, quality, much, seed = int(dice.integers(4)), int(dice.integers(50, 96)), float(dice.random()), int(dice.integers(1 << 31))
+
+    def degraded(x: Tensor) -> Tensor:
+        if way == 0:
+            return jpeg(x, quality)
+        if way == 1:
+            return torch.from_numpy(gaussian_filter(x.numpy(), (0, *(0.3 + 1.2 * much,) * 2)))
+        if way == 2:
+            return (x + 4 / 255 * much * torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))).clamp(0, 1)
+        side = round(SIDE * (0.5 + 0.5 * much))
+        small = interpolate(x[None], (side, side), mode="bilinear", antialias=True, align_corners=False)
+        return interpolate(small, x.shape[1:], mode="bilinear", align_corners=False)[0]
+
+    return degraded
+
+
+class LsdaWay(Method):
+    """L = CE of domains + .5 CE of the student + squared distances to the teacher's real and its augmented forged latents.
+
+    The student's share of it never reaches the teacher's side; latents are standardised and the fusion is bounded. Otherwise they
+    grow without end: what is farther away is easier to tell apart.
+    """
+
+    groups = 5
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = CHANNELS[-1]
+        self.net, self.fusion, self.teacher = Student(), Fusion(), Body()
+        self.scale = nn.BatchNorm2d(width, affine=False)
+        self.adapters = nn.ModuleList(nn.Conv2d(width, width, 1, bias=False) for _ in TAUGHT)
+        self.domain = nn.Sequential(nn.Linear(width, width), nn.LeakyReLU(), nn.Linear(width, 1 + len(TAUGHT)))
+        for adapter in self.adapters:
+            nn.init.dirac_(adapter.weight)
+
+    def begin(self, plain: Plain) -> None:
+        super().begin(plain)
+        self.teacher.load_state_dict(plain.body.state_dict())
+        self.teacher.requires_grad_(False)
+
+    def kinds(self, dice: np.random.Generator) -> Tensor:  # noqa: ARG002
+        return torch.arange(1, 1 + len(TAUGHT)).expand(self.groups, -1)
+
+    def loss(self, b: Batch, dice: torch.Generator) -> Tensor:
+        n, k, named = self.groups, len(TAUGHT), b.kind
+        latent.complete(named.view(1 + k, n).T.tolist(), 1 + k)
+        with torch.no_grad():
+            known = self.teacher.eval()(b.x)[-1]
+        adapted = [adapter(z) for adapter, z in zip(self.adapters, known[n:].chunk(k), strict=True)]
+        known = self.scale(torch.cat([known[:n], *adapted]))
+        real, own = known[:n], torch.stack(known[n:].chunk(k), 1)
+        near = torch.stack([latent.within(z, dice) for z in own.unbind(1)], 1)
+        orders, share = latent.domain_orders(n, k, dice), latent.mixing_share(dice)
+        far = latent.across(own, orders, share)
+        fused = self.fusion(near.flatten(0, 1), far.flatten(0, 1))
+        told = self.domain(known.mean((2, 3)))
+        kinds = one_hot(torch.stack([torch.arange(k).expand(n, -1), orders]) + 1, 1 + k).float()
+        mixture = (1 + share) / 2 * kinds[0] + (1 - share) / 2 * kinds[1]  # of what is fused, half comes from the kind itself
+        teachers = cross_entropy(told, named) + cross_entropy(self.domain(fused.mean((2, 3))), mixture.flatten(0, 1))
+        logits, seen = self.net(b.x)
+        binary = cross_entropy(logits, (named > 0).long(), weight=torch.tensor([float(k), 1.0]))  # one real face beside k forged ones
+        wanted = fused.detach().view(n, k, *known.shape[1:]).transpose(0, 1).flatten(0, 1)
+        apart = mse_loss(seen[:n], real.detach()) + mse_loss(seen[n:], wanted)
+        return teachers + 0.5 * binary + DISTILLED * apart
 
 
 class SjeddWay(Method):
@@ -183,7 +287,7 @@ class SjeddWay(Method):
         return torch.stack([fidelity_loss(p.clamp(0, 1), g) for p, g in levels]).sum()
 
 
-WAYS: dict[str, type[Method]] = {"plain": PlainWay, "ucf": UcfWay, "locator": LocatorWay, "sjedd": SjeddWay}
+WAYS: dict[str, type[Method]] = {"plain": PlainWay, "ucf": UcfWay, "lsda": LsdaWay, "locator": LocatorWay, "sjedd": SjeddWay}
 
 
 @torch.no_grad()
@@ -220,10 +324,8 @@ def train(way: str, folder: Path, start: Path | None, out: Path, steps: int, eve
     while step < steps:
         for g in wheel.param_groups:
             g["lr"] = RATE * min(1, (step + 1) / WARM) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-        dice = np.random.default_rng([6, step])
-        rows = torch.from_numpy(dice.choice(len(bank), method.groups, replace=False))
         method.train()
-        loss = method.loss(bank.batch(rows, method.kinds(dice), dice), torch.Generator().manual_seed(step))
+        loss = method.loss(method.batch(bank, np.random.default_rng([6, step])), torch.Generator().manual_seed(step))
         wheel.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(method.parameters(), 2.0)

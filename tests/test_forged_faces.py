@@ -10,10 +10,11 @@ import torch
 from torch.nn.functional import l1_loss
 
 from assay import tasks, weights
-from assay.authenticity import sjedd, ucf
+from assay.authenticity import fake_locator, lsda, sjedd, ucf
 from assay.catalog import get
 from assay.nets import forged_faces as nets
 from assay.nets.face_traces import CHIP, MARGIN
+from assay.ops import latent
 from assay.ops.align import chips
 from assay.ops.disentangle import adain, code_contrast, code_triplet, exchange_loss, permuted_within
 from assay.ops.fakeness import FLOOR, cosine, target, weighted_l1
@@ -22,7 +23,7 @@ from assay.types import CannotAssess, Face
 from pictures import drawn_faces, judged_alone_and_together
 from test_structure import ROOT
 
-NAMES = ("ucf-assay", "sjedd-assay")
+NAMES = ("ucf-assay", "lsda-assay", "fake_locator-assay", "sjedd-assay")
 LOCAL = ("eye", "eyebrow", "lip", "mouth", "nose", "skin")
 FFPP = {"expression": ("lip", "mouth"), "identity": LOCAL, "physical": ("eye", "lip", "mouth", "nose")}  # FaceForensics++
 FFSC = {
@@ -68,6 +69,7 @@ def bank(training, tmp_path_factory):
             "who": torch.arange(4),
         }
         torch.save(group, folder / f"{wanted}-0000.pt")
+        torch.save(group["chips"][:, 0], folder / f"photographs-{wanted}.pt")
     return folder
 
 
@@ -123,6 +125,51 @@ class TestDisentangling:
         assert y.abs().max() <= 1
 
 
+class TestLatents:
+    z = torch.randn(6, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+
+    def test_a_share_of_nothing_changes_nothing(self):
+        for way in (latent.towards_hardest, latent.from_centre, latent.noisy, latent.differing):
+            assert torch.equal(way(self.z, 0.0), self.z)
+
+    def test_the_hardest_is_the_outlier_and_a_share_of_one_reaches_it(self):
+        z = self.z.clone()
+        z[4] += 20
+        assert torch.equal(latent.hardest(z), z[4])
+        torch.testing.assert_close(latent.towards_hardest(z, 1.0), z[4].expand_as(z))
+
+    def test_extrapolation_leads_away_from_the_centre(self):
+        mean = self.z.mean(0)
+        near, far = ((t - mean).flatten(1).norm(dim=1) for t in (self.z, latent.from_centre(self.z, 0.5)))
+        torch.testing.assert_close(far, 1.5 * near)
+
+    def test_mixing_with_itself_is_itself_and_else_the_domain_that_is_named(self):
+        z = self.z.view(2, 3, 2, 3, 3)
+        torch.testing.assert_close(latent.across(z, torch.arange(3).expand(2, -1), 0.3), z)
+        order = latent.domain_orders(2, 3, torch.Generator().manual_seed(1))
+        for g in range(2):
+            assert sorted(order[g].tolist()) == [0, 1, 2]
+            for d in range(3):
+                assert torch.equal(latent.across(z, order, 0.0)[g, d], z[g, order[g, d]])
+
+    def test_shares_of_a_mixture_are_even_handed(self):
+        dice = torch.Generator().manual_seed(0)
+        shares = torch.stack([latent.mixing_share(dice) for _ in range(400)])
+        assert 0 <= shares.min() < shares.max() <= 1
+        assert shares.mean().item() == pytest.approx(0.5, abs=0.05)
+        assert shares.std().item() == pytest.approx(0.28, abs=0.04)  # the mean over α of 1 / (4 (2α + 1)) is 0.28²
+
+    def test_groups_must_be_complete(self):
+        latent.complete([[0, 1, 2], [2, 0, 1]], 3)
+        with pytest.raises(ValueError, match="group 1 must hold each of 3 versions once"):
+            latent.complete([[0, 1, 2], [0, 0, 2]], 3)
+
+    def test_the_fusion_stays_near_the_mean_of_what_it_fuses(self):
+        torch.manual_seed(0)
+        fusion, (a, b) = nets.Fusion(), 50 * torch.randn(2, 3, 64, 4, 4)
+        assert (fusion(a, b) - (a + b) / 2).abs().max() <= 1 + 1e-5
+
+
 class TestGraph:
     @pytest.mark.parametrize(("touches", "count", "prior"), [(FFPP, 251, 0.996), (FFSC, 1544, 0.9994)])
     def test_legal_states_and_what_nothing_known_means(self, touches, count, prior):
@@ -167,7 +214,7 @@ class TestFakeness:
 
 
 class TestNets:
-    @pytest.mark.parametrize("kind", [nets.Plain, nets.Ucf, nets.Locator, nets.Joint])
+    @pytest.mark.parametrize("kind", [nets.Plain, nets.Ucf, nets.Student, nets.Locator, nets.Joint])
     def test_they_are_small_and_each_face_is_judged_for_itself(self, kind):
         net = kind().eval().requires_grad_(False)
         x = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
@@ -183,6 +230,7 @@ class TestNets:
         where = nets.attention()[0, 0]
         assert where[48, 48] == 1
         assert where[0].max() == where[:, 0].max() == torch.tensor(0.2)
+        assert nets.Locator().eval()(torch.rand(1, 3, 77, 91)).map.shape == (1, 77, 91)
 
     def test_probabilities_of_labels_respect_the_graph(self):
         p = nets.Joint().eval().answers(torch.rand(3, 3, 96, 96))[1]
@@ -239,18 +287,49 @@ class TestTraining:
         assert b.map[:2].max() == 0
         assert b.map[2:].amax((1, 2)).min() > 0.9
 
-    @pytest.mark.parametrize("way", ["plain", "ucf", "locator", "sjedd"])
+    @pytest.mark.parametrize("way", ["plain", "ucf", "lsda", "locator", "sjedd"])
     def test_a_loss_is_finite_and_reaches_every_parameter_that_ships(self, training, bank, way):
         torch.manual_seed(0)
         method, dice = training.WAYS[way](), np.random.default_rng(0)
         method.groups = 2
         if way != "plain":
             method.begin(nets.Plain())
-        b = training.Bank(bank, "train").batch(torch.arange(2), method.kinds(dice), dice)
-        loss = method.loss(b, torch.Generator().manual_seed(0))
+        loss = method.loss(method.batch(training.Bank(bank, "train"), dice), torch.Generator().manual_seed(0))
         loss.backward()
         assert torch.isfinite(loss)
         assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in method.net.parameters())
+
+    def test_the_students_targets_do_not_follow_the_student(self, training, bank):
+        torch.manual_seed(0)
+        method, dice = training.LsdaWay(), np.random.default_rng(0)
+        method.groups = 2
+        method.begin(nets.Plain())
+        (0.0 * method.loss(method.batch(training.Bank(bank, "train"), dice), torch.Generator().manual_seed(0))).backward()
+        assert all(p.grad is None for p in method.teacher.parameters())
+        x = torch.rand(1, 3, 96, 96)
+        torch.testing.assert_close(method.eval().net.score(x), method.net.score(x))
+
+    def test_a_map_of_nothing_costs_nothing_where_nothing_was_altered(self, training, monkeypatch):
+        method = training.LocatorWay()
+        none = training.Batch(torch.zeros(2, 3, 96, 96), torch.zeros(2, dtype=torch.long), torch.zeros(2, 96, 96), torch.zeros(2, 5))
+        monkeypatch.setattr(nets.Locator, "forward", lambda _, x: nets.Located(torch.full((len(x),), -40.0), torch.zeros(len(x), 96, 96)))
+        assert method.loss(none, torch.Generator()).item() == pytest.approx(0, abs=1e-5)
+        assert method.loss(none._replace(map=torch.ones(2, 96, 96)), torch.Generator()) > 2
+
+    def test_faces_and_forgeries_are_degraded_alike_and_photographs_count_as_real(self, training, bank, monkeypatch):
+        monkeypatch.setattr(training, "DEGRADED", 1.0)
+        held, method = training.Bank(bank, "train"), training.LocatorWay()
+        method.groups = 2
+        held.chips[:, 1:] = held.chips[:, :1]  # forgeries that are none
+        b = method.batch(held, np.random.default_rng(0))
+        assert torch.equal(b.x[:2], b.x[2:4])
+        assert b.kind[4:].tolist() == [0] * training.OTHERS
+        assert b.map[4:].max() == 0
+        x = torch.rand(3, 96, 96, generator=torch.Generator().manual_seed(0))
+        for seed in range(8):
+            way = training.degradation(np.random.default_rng(seed))
+            assert torch.equal(way(x), way(x))
+            assert 0 < (way(x) - x).abs().mean() < 0.3
 
     def test_a_run_goes_on_where_it_stopped_and_its_file_is_the_net(self, training, bank, tmp_path, monkeypatch):
         monkeypatch.setattr(training.PlainWay, "groups", 2)
@@ -298,6 +377,8 @@ def test_past_the_threshold_they_say_so_but_never_hint():
         for f in (
             ucf._finding(score, [0.1, 0.2, 0.3, 0.4], real),
             sjedd._finding(score, [0.1] * 9, real),
+            lsda._finding(score, real),
+            fake_locator._finding(score, torch.full((96, 96), 0.3), real),
         ):
             (e,) = f.evidence
             assert (e.weight, e.points_to, e.llr) == ("note", None, None)

@@ -21,8 +21,8 @@ TOO_SLOW = ("il_niqe-assay", "cpbd")  # seconds for what niqe-assay, assay-q and
 VERIFIED = ("copy_move", "lateral_aberration", "splices")
 # err often, compare shots of one scene, or never met a real document: told only where asked by name
 UNASKED = (
-    *("attribution-assay", "exif_faces-assay", "eyes_open", "face_manipulation-assay"),
-    *("landmark_forest", "light_direction", "portrait-assay", "sjedd-assay", "text_traces", "ucf-assay"),
+    *("attribution-assay", "exif_faces-assay", "eyes_open", "face_manipulation-assay", "fake_locator-assay", "landmark_forest"),
+    *("light_direction", "lsda-assay", "portrait-assay", "sjedd-assay", "text_traces", "ucf-assay"),
 )
 
 

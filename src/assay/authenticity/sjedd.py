@@ -9,6 +9,7 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
+from assay.nets.forged_faces import CAVEAT as UNSURE
 from assay.nets.forged_faces import LOCALS, TOUCHES, Joint, loaded, rarity, seen
 from assay.types import Evidence, EvidenceCard, Face, Finding, Weights
 
@@ -26,11 +27,7 @@ CHANGE = {
     "blending": "a face blended in",
     "synthesis": "what a decoder draws",
 }
-CAVEAT = (
-    "A small net, trained for minutes on four home-made kinds of forgery: little better than chance on blends and swaps, at chance on "
-    "warps and on faces of real generators, and strange to other cameras and retouching (docs/forged-faces.md). It clears "
-    "and accuses nobody, and the feature that it names is often the wrong one."
-)
+CAVEAT = f"{UNSURE} The feature that it names is often the wrong one."
 
 
 @carded(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from assay import check
 from assay.catalog import carded
-from assay.nets.forged_faces import TAUGHT, Ucf, loaded, rarity, seen
+from assay.nets.forged_faces import CAVEAT, TAUGHT, Ucf, loaded, rarity, seen
 from assay.types import Evidence, EvidenceCard, Face, Finding, Weights
 
 MODEL = Weights(
@@ -19,11 +19,6 @@ MODEL = Weights(
     recipe="recipes/forged_faces.py",
 )
 RARE = 99  # hundredths of real portraits that a face must exceed to be called forged; never a hint: docs/forged-faces.md
-CAVEAT = (
-    "A small net, trained for minutes on four home-made kinds of forgery: little better than chance on blends and swaps, at chance on "
-    "warps and on faces of real generators, and strange to other cameras and retouching (docs/forged-faces.md). It clears "
-    "and accuses nobody."
-)
 
 
 @carded(

@@ -1,4 +1,4 @@
-"""Small nets that tell forged faces from real ones: one body, which keeps the full resolution at first, and three ways to train it.
+"""Small nets that tell forged faces from real ones: one body, which keeps the full resolution at first, and four ways to train it.
 
 They see an aligned face of 96 pixels, its pixels beside what a 3×3 mean leaves of them. recipes/forged_faces.py trains them on
 what recipes/face_forgeries.py makes of portraits.
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, normalize
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, normalize
 
 from assay import weights
 from assay.nets.face_traces import GAIN, MARGIN, Step, views
@@ -46,6 +46,11 @@ TEXTS = (  # of each label, in the order of the graph
 )
 CHANNELS, CODE, SHARED = (16, 24, 48, 64), 32, 48  # of the body; of UCF's codes; of the space of pictures and texts
 BACKGROUND, TOP = 0.2, 0.05  # attention outside the face; share of the map's pixels that the locator's answer rests on
+CAVEAT = (  # of all cards but the locator's: docs/forged-faces.md
+    "A small net, trained for minutes on four home-made kinds of forgery: little better than chance on blends and swaps, at chance on "
+    "warps and on faces of real generators, and strange to other cameras and retouching (docs/forged-faces.md). It clears "
+    "and accuses nobody: by name only, do not rely on it."
+)
 Net = TypeVar("Net", bound=nn.Module)
 QUANTILES = 101  # of what real faces that were not trained on score, stored with the weights
 
@@ -156,6 +161,42 @@ class Decoder(nn.Module):
             x, c = step(x), step(c)
         drawn: Tensor = self.last(adain(x, c))
         return drawn.tanh()
+
+
+class Student(nn.Module):
+    """What LSDA keeps after training: a body, the latent that was held to its teacher's, and two layers that judge it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        w = CHANNELS[-1]
+        self.body, self.latent = Body(), nn.Conv2d(w, w, 1)
+        self.judge = nn.Sequential(nn.Linear(w, w), nn.LeakyReLU(), nn.Linear(w, 2))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of real and forged: N×2; latents: N×64×h×w."""
+        z = self.latent(self.body(x)[-1])
+        return self.judge(z.mean((2, 3))), z
+
+    def score(self, x: Tensor) -> Tensor:
+        return forged(self(x)[0])
+
+
+class Fusion(nn.Module):
+    """Two augmented latents of one forgery → the latent that the student is to have of it: their mean, moved by at most one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        w = CHANNELS[-1]
+        self.first = nn.Conv2d(2 * w, w, 1)
+        self.rest = nn.ModuleList(nn.Conv2d(w, w, 3, padding=1) for _ in range(2))
+        for last in self.rest[-1].parameters():
+            nn.init.zeros_(last)
+
+    def forward(self, within: Tensor, across: Tensor) -> Tensor:
+        x = leaky_relu(self.first(torch.cat([within, across], 1)))
+        for conv in self.rest:
+            x = conv(leaky_relu(x))
+        return (within + across) / 2 + x.tanh()
 
 
 class Located(NamedTuple):

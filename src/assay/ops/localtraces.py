@@ -24,7 +24,7 @@ SAMPLE = 16  # pixels: of a larger square only its middle is looked at, whole bl
 ROWS = 16  # of cells at a time, for memory
 UNKNOWN = 90  # quality taken where no file tells its table
 Y = (0.299, 0.587, 0.114)  # BT.601
-TRACES = 93
+TRACES, SLOPED = 93, 79  # what follows counts, votes and compares
 
 
 def traces(stored: Tensor, steps: Sequence[int] | None = None, *, least: int = 1) -> tuple[Tensor, int]:
@@ -46,6 +46,11 @@ def traces(stored: Tensor, steps: Sequence[int] | None = None, *, least: int = 1
     luma = luma8(stored)[: rgb.shape[1], : rgb.shape[2]]
     found = [_told(planes), fit, grids(luma, side), copies(luma, planes.shape[1:])]
     return torch.cat(found), side
+
+
+def sloped(rgb: Tensor) -> Tensor:
+    """The first SLOPED of `traces`, through which slopes run: 3×H×W in 0..255, sides multiples of 8 → SLOPED×h×w, squares of 8×8."""
+    return _told(measured(pad(rgb[None], (EDGE, EDGE, EDGE, EDGE), mode="reflect"))[0][0])
 
 
 def _parts(rgb: Tensor, times: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -168,4 +173,4 @@ def _log(x: Tensor) -> Tensor:
 def _rhythm(part: Tensor, whole: Tensor) -> Tensor:
     """How unlike two halves of the pixels are, as a logarithm; positive where it goes the picture's way."""
     r = _log(2 * part) - _log(2 * (whole - part))
-    return r * (1.0 if float(r.mean()) >= 0 else -1.0)
+    return r * (1.0 if float(r.detach().mean()) >= 0 else -1.0)
