@@ -1,0 +1,311 @@
+"""What pictures of real generators teach a judge, asked honestly: leave one generator out. docs/generated.md tells the figures.
+
+    python recipes/real_generators.py features DATA --out FEATURES.npz
+    python recipes/real_generators.py report FEATURES.npz [--out docs/real-generators.json] [--tables]
+
+DATA holds faces/gan_real, faces/sg3, mos/avt_ai (research only: nothing that is made here ships) and pristine/ and camera/original.
+A judge learns from the pictures of all generators but one, and of photographs; it is asked for pictures of the generator left out and
+photographs that it has not seen. Faces bring photographs of their own (PGGAN CelebA-HQ, StyleGAN others, StyleGAN 3 FFHQ), which
+are left out with them, so that neither the generator nor the source of its photographs is known. The five generators of avt_ai share
+photographs: its authors' nine, which are never learned from, and Kodak, gb82 and camera originals, reduced to 512 and saved as WebP
+of the same quantiser (base index 8), half of them by name to learn from. Both classes go all of WAYS, in learning and in the asking.
+
+Features: `body` (mean and deviation over places of what the body of `generated-assay` sees), `hand` (picture_statistics.py), both
+together. Judge: ridge logistic regression on standardised numbers, generators counting alike and sources of photographs counting
+alike; how strong the ridge is, is chosen by leaving generators out among those that are learned from. `the files alone` is a control
+that knows a file's format, size, bytes a pixel and quantiser, and never looks at the pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.optimize import minimize
+
+from assay.nets.generated import MODEL, SIDE, loaded
+from assay.nets.generated import statistics as net_statistics
+from assay.ops import photo
+from generated_report import GENERATORS, figures, large, read
+from picture_statistics import statistics
+
+Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+WAYS = ("as is", "q90", "q75", "x.75")
+QUALITY = 93  # of WebP: the quantiser that the files of avt_ai have
+CROPS = 9  # for the net's features
+RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)  # of linear discriminants
+RIDGE, CUT = 0.03, 5.0  # of logistic regressions, as `assay train authenticity`; deviations
+
+
+def even(name: str) -> bool:
+    """Which half a picture belongs to, by its name."""
+    return hashlib.sha256(name.encode()).digest()[0] % 2 == 0
+
+
+def pictures(data: Path) -> Iterator[tuple[str, str, Path, int]]:
+    """Source, class ("real" or "fake"), file, and the side it is reduced to and saved as WebP (0: it stays as it is)."""
+    faces = {"PGGAN": "ai_pggan*", "StyleGAN": "ai_stylegan*", "CelebA-HQ": "real_celebahq*", "photographs of faces": "real_crop-hi*"}
+    for source, like in faces.items():
+        for p in sorted((data / "faces/gan_real").glob(like)):
+            if large(p, 256):
+                yield source, "fake" if like.startswith("ai") else "real", p, 0
+    for source, like in {"StyleGAN 3": "ai*", "FFHQ": "real*"}.items():
+        for p in sorted((data / "faces/sg3").glob(like)):
+            yield source, "real" if like == "real*" else "fake", p, 0
+    for source in ("own", *GENERATORS):
+        for p in sorted((data / "mos/avt_ai" / source).iterdir()):
+            yield source, "real" if source == "own" else "fake", p, 0
+    for folder in ("pristine/kodak", "pristine/gb82", "camera/original"):
+        for p in sorted((data / folder).iterdir()):
+            if large(p):
+                yield "cameras", "real", p, 512
+
+
+def prepared(path: Path, side: int) -> tuple[Bytes, list[float]]:
+    """Pixels, and what the file alone tells."""
+    if side:
+        out = io.BytesIO()
+        Image.fromarray(read(path, side)).save(out, "WEBP", quality=QUALITY)
+        data = out.getvalue()
+    else:
+        data = path.read_bytes()
+    with Image.open(io.BytesIO(data)) as im:
+        tables = getattr(im, "quantization", None)
+        a = np.asarray(im.convert("RGB"))
+        facts = [im.format == "JPEG", im.format == "WEBP", im.width, im.height, len(data) / im.width / im.height]
+    return a, [float(x) for x in (*facts, sum(tables[0]) if tables else 0)]
+
+
+def ways(a: Bytes) -> list[Bytes]:
+    im = Image.fromarray(a)
+
+    def jpeg(quality: int) -> Bytes:
+        out = io.BytesIO()
+        im.save(out, "JPEG", quality=quality)
+        return np.asarray(Image.open(out).convert("RGB"))
+
+    small = im.resize((round(im.width * 0.75), round(im.height * 0.75)), Image.Resampling.BICUBIC)
+    return [a, jpeg(90), jpeg(75), np.asarray(small)]
+
+
+@torch.no_grad()
+def body(a: Bytes) -> Floats:
+    x = torch.from_numpy(np.array(a)).permute(2, 0, 1)
+    crops = photo.patches(x, side=SIDE, most=CROPS * SIDE**2)
+    seen = [net_statistics(loaded(), part.float() / 255)[0] for part in torch.split(crops, 6)]
+    return torch.cat(seen).mean(0).double().numpy()  # type: ignore[no-any-return]
+
+
+def job(given: tuple[Path, int, tuple[str, ...]]) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    a, facts = prepared(*given[:2])
+    how = {"hand": statistics, "body": body}
+    return {"files": facts} | {k: np.stack([how[k](w) for w in ways(a)]) for k in given[2]}
+
+
+def features(data: Path, out: Path, workers: int, kinds: Sequence[str]) -> None:
+    """What `kinds` say of all pictures; others that are in the file already stay."""
+    rows = list(pictures(data))
+    with ProcessPoolExecutor(workers) as pool:
+        told = list(pool.map(job, [(p, side, tuple(kinds)) for _, _, p, side in rows], chunksize=4))
+    kept = dict(np.load(out)) if out.exists() else {}
+    names = {"source": [s for s, *_ in rows], "fake": [c == "fake" for _, c, *_ in rows], "name": [p.name for _, _, p, _ in rows]}
+    np.savez(out, **(kept | names | {k: np.stack([t[k] for t in told]) for k in ("files", *kinds)}))
+    print({s: names["source"].count(s) for s in dict.fromkeys(names["source"])})
+
+
+# --- judges ----------------------------------------------------------------------------------------------------------------------------
+
+FACES = {"PGGAN": "CelebA-HQ", "StyleGAN": "photographs of faces", "StyleGAN 3": "FFHQ"}  # and their own photographs
+SETS = (*FACES, *GENERATORS)
+
+
+class Rows:
+    """Features of one kind and what is known of them."""
+
+    def __init__(self, kept: dict[str, Any], kind: str) -> None:
+        parts = [kept[k] for k in kind.split("+")]
+        whole = np.concatenate([p if p.ndim == 3 else np.repeat(p[:, None], len(WAYS), 1) for p in parts], axis=2)
+        self.x: Floats = whole.astype(np.float64)
+        self.source, self.fake = kept["source"], kept["fake"]
+        self.half = np.array([even(n) for n in kept["name"]])  # those learned from where a source is on both sides
+
+    def where(self, *sources: str) -> NDArray[np.bool_]:
+        return np.isin(self.source, sources)
+
+
+def weights(source: NDArray[Any], fake: NDArray[np.bool_]) -> Floats:
+    """Sources of a class count alike, classes count alike."""
+    w = np.zeros(len(source))
+    for c in (True, False):
+        for s in (names := np.unique(source[fake == c])):
+            at = (source == s) & (fake == c)
+            w[at] = 0.5 / len(names) / at.sum()
+    return w
+
+
+def moments(x: Floats, w: Floats) -> tuple[Floats, Floats, Floats]:
+    """Pictures × ways × numbers → rows × numbers standardised and cut at 5 deviations, mean and deviation."""
+    flat, share = x.reshape(-1, x.shape[2]), np.repeat(w, x.shape[1]) / x.shape[1]
+    mean = share @ flat
+    scale = np.sqrt(share @ (flat - mean) ** 2) + 1e-6
+    return np.clip((flat - mean) / scale, -CUT, CUT), mean, scale
+
+
+def linear(x: Floats, fake: NDArray[np.bool_], w: Floats, ridges: Sequence[float]) -> list[tuple[Floats, Floats, Floats]]:
+    """A shrunk linear discriminant for every ridge: weights (the bias last), mean and deviation of the numbers."""
+    z, mean, scale = moments(x, w)
+    z = np.c_[z, np.ones(len(z))]
+    share, y = np.repeat(w, x.shape[1]) / x.shape[1], np.repeat(np.where(fake, 1.0, -1.0), x.shape[1])
+    gram, pull = (z * share[:, None]).T @ z, z.T @ (share * y)
+    damp = np.eye(len(gram))
+    damp[-1, -1] = 0
+    return [(np.linalg.solve(gram + r * damp, pull), mean, scale) for r in ridges]
+
+
+def logistic(x: Floats, fake: NDArray[np.bool_], w: Floats, ridge: float) -> tuple[Floats, Floats, Floats]:
+    """The regression of `assay train authenticity`, with weights for its rows."""
+    z, mean, scale = moments(x, w)
+    share, y = np.repeat(w, x.shape[1]) / x.shape[1], np.repeat(fake, x.shape[1])
+
+    def loss(b: Floats) -> tuple[float, Floats]:
+        margin = z @ b[:-1] + b[-1]
+        slope = share * (1 / (1 + np.exp(-margin)) - y)
+        value = share @ np.logaddexp(0, np.where(y, -margin, margin)) + ridge * b[:-1] @ b[:-1]
+        return float(value), np.concatenate([z.T @ slope + 2 * ridge * b[:-1], [slope.sum()]])
+
+    return minimize(loss, np.zeros(z.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 200}).x, mean, scale
+
+
+def said(x: Floats, judge: tuple[Floats, Floats, Floats]) -> Floats:
+    """Pictures × ways."""
+    weight, mean, scale = judge
+    return np.clip((x - mean) / scale, -CUT, CUT) @ weight[:-1] + weight[-1]  # type: ignore[no-any-return]
+
+
+def split(rows: Rows, out: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Who is learned from and who is asked when the generators `out` are left out."""
+    avt = [g for g in out if g in GENERATORS]
+    own = [FACES[g] for g in out if g in FACES]
+    learn = ~rows.where(*out, *own, "own") & ~(rows.where("cameras") & ~rows.half)
+    asked = rows.where(*out, *own)
+    if avt:
+        asked |= rows.where("own") | (rows.where("cameras") & ~rows.half)
+    if all(g in out for g in GENERATORS):
+        learn &= ~rows.where("cameras")
+        asked |= rows.where("cameras")
+    return learn, asked
+
+
+def auc(score: Floats, fake: NDArray[np.bool_]) -> float:
+    return float((score[fake][:, None] > score[~fake]).mean() + 0.5 * (score[fake][:, None] == score[~fake]).mean())
+
+
+def ridge_for(rows: Rows, out: Sequence[str]) -> float:
+    """The ridge that does best on each of the other generators when it is left out as well."""
+    worth = np.zeros(len(RIDGES))
+    for g in (s for s in SETS if s not in out):
+        learn, asked = split(rows, [*out, g])
+        asked &= ~rows.where(*out, *(FACES[o] for o in out if o in FACES))
+        for i, judge in enumerate(linear(rows.x[learn], rows.fake[learn], weights(rows.source[learn], rows.fake[learn]), RIDGES)):
+            score = said(rows.x[asked], judge)
+            worth[i] += np.mean([auc(score[:, k], rows.fake[asked]) for k in range(len(WAYS))])
+    return RIDGES[int(worth.argmax())]
+
+
+def judged(rows: Rows, learn: NDArray[np.bool_], ridge: float) -> Floats:
+    """What a judge says of all pictures after all ways; ridge 0: the logistic regression of `assay train authenticity`."""
+    x, fake = rows.x[learn], rows.fake[learn]
+    w = weights(rows.source[learn], fake)
+    return said(rows.x, linear(x, fake, w, [ridge])[0] if ridge else logistic(x, fake, w, RIDGE))
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------------------------
+
+
+def told(rows: Rows, score: Floats, learn: NDArray[np.bool_], fake: NDArray[np.bool_], real: NDArray[np.bool_]) -> dict[str, Any]:
+    """By way: AUC and share found at 5 % with intervals; and at the threshold that 1 % of the photographs learned from pass."""
+    found = {}
+    for k, way in enumerate(WAYS):
+        limit = np.quantile(score[learn & ~rows.fake][:, k], 0.99)
+        kept = figures(score[real, k], score[fake, k])
+        found[way] = {n: kept[n] for n in ("auc", "tpr@0.05", "photographs", "generated") if n in kept}
+        found[way] |= {"found at the threshold": mean(score[fake, k] > limit), "alarms at the threshold": mean(score[real, k] > limit)}
+    return found
+
+
+def mean(x: Any) -> float:
+    return round(float(np.mean(x)), 3)
+
+
+def left_out(kept: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Every generator left out, alone and with all of its kin."""
+    rows, found = Rows(kept, kind), {}
+    logistic_only = kind in ("body", "files")
+    whole = {g: (g,) for g in SETS} | {"all of avt_ai": GENERATORS, "all faces": tuple(FACES)}
+    for name, out in whole.items():
+        ridge = 0.0 if logistic_only else ridge_for(rows, out)
+        learn, asked = split(rows, out)
+        score = judged(rows, learn, ridge)
+        for g in out:
+            real = asked & ~rows.fake & (rows.where(FACES[g]) if g in FACES else rows.where("own", "cameras"))
+            key = g if name == g else f"{g}, {name} left out"
+            found[key] = told(rows, score, learn, rows.where(g), real) | {"ridge": ridge or RIDGE}
+            if g in GENERATORS:
+                nine = rows.where(g, "own")
+                found[key]["against the authors' nine"] = [round(auc(score[nine, k], rows.fake[nine]), 3) for k in range(len(WAYS))]
+        print(kind, name, {g: [found[g if name == g else f"{g}, {name} left out"][w]["auc"][0] for w in WAYS] for g in out}, flush=True)
+    alone = [found[g] for g in SETS]
+    return {"left out": found, "mean": {w: mean([f[w]["auc"][0] for f in alone]) for w in WAYS}} | {
+        "worst": {w: min(f[w]["auc"][0] for f in alone) for w in WAYS}, "half of each": halves(rows, 0.0 if logistic_only else 1.0)}
+
+
+def halves(rows: Rows, ridge: float) -> dict[str, Any]:
+    """The judge that met half of the pictures of every generator and source, asked for the other half."""
+    learn = rows.half & ~rows.where("own")
+    score = judged(rows, learn, ridge)
+    asked = ~learn
+    found = {}
+    for g in SETS:
+        real = asked & ~rows.fake & (rows.where(FACES[g]) if g in FACES else rows.where("own", "cameras"))
+        found[g] = told(rows, score, learn, asked & rows.where(g), real)
+    return found
+
+
+def report(file: Path, out: Path) -> None:
+    kept = dict(np.load(file))
+    kinds = ["body", "hand", "body+hand", "files"]
+    found: dict[str, Any] = {"ways": WAYS, "numbers": {k: int(kept[k].shape[-1]) for k in ("body", "hand", "files")}, "net": MODEL.sha256}
+    found["pictures"] = {str(s): int((kept["source"] == s).sum()) for s in dict.fromkeys(kept["source"])}
+    found["judges"] = {kind: left_out(kept, kind) for kind in kinds}
+    out.write_text(json.dumps(found, indent=1), "utf-8")
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("act", choices=("features", "report"))
+    ask.add_argument("source", type=Path)
+    ask.add_argument("--out", type=Path)
+    ask.add_argument("--kinds", default="hand,body")
+    ask.add_argument("--workers", type=int, default=1)
+    ask.add_argument("--tables", action="store_true", help="only print what --out holds")
+    given = ask.parse_args()
+    if given.act == "features":
+        features(given.source, given.out, given.workers, given.kinds.split(","))
+    elif not given.tables:
+        report(given.source, given.out)
+
+
+if __name__ == "__main__":
+    main()
