@@ -205,7 +205,9 @@ def train(folder: Path, out: Path, steps: int, watch: int, *, positive: bool = F
             file.with_suffix(".part").rename(file)
             bank, held = opened(folder / "train"), opened(folder / "validate")
             found = check(mean, held) if len(held) > 1 else {}
-            print(json.dumps({"minute": round((time.monotonic() - start) / 60, 1), "step": step, "loss": round(total, 4)} | found), flush=True)
+            print(
+                json.dumps({"minute": round((time.monotonic() - start) / 60, 1), "step": step, "loss": round(total, 4)} | found), flush=True
+            )
 
 
 def folded(net: Generated) -> Generated:

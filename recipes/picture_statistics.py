@@ -123,7 +123,14 @@ def colours(x: Floats, luma: Floats) -> Floats:
 
 def noise(y: Floats) -> Floats:
     """Of the quieter places at each brightness, how much noise; how peaked residuals are, and how uneven over the picture."""
-    r = y[1:-1, 1:-1] * 4 + y[:-2, :-2] + y[:-2, 2:] + y[2:, :-2] + y[2:, 2:] - 2 * (y[:-2, 1:-1] + y[2:, 1:-1] + y[1:-1, :-2] + y[1:-1, 2:])
+    r = (
+        y[1:-1, 1:-1] * 4
+        + y[:-2, :-2]
+        + y[:-2, 2:]
+        + y[2:, :-2]
+        + y[2:, 2:]
+        - 2 * (y[:-2, 1:-1] + y[2:, 1:-1] + y[1:-1, :-2] + y[1:-1, 2:])
+    )
     h, w = (n // 8 for n in r.shape)
 
     def blocks(a: Floats) -> Floats:

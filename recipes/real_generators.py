@@ -24,6 +24,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import load_file
 from scipy.optimize import minimize
 
-from assay.nets.generated import MODEL, SIDE, loaded
+from assay.nets.generated import MODEL, SIDE, Generated, loaded
 from assay.nets.generated import statistics as net_statistics
 from assay.ops import photo
 from generated_report import GENERATORS, figures, large, read
@@ -41,10 +43,12 @@ from picture_statistics import statistics
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
+NETS = ("body", "other")  # kinds that end with the net's own logit
 WAYS = ("as is", "q90", "q75", "x.75")
 QUALITY = 93  # of WebP: the quantiser that the files of avt_ai have
 CROPS = 9  # for the net's features
 RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)  # of linear discriminants
+HALF_RIDGE = 0.1  # where half of a generator's pictures are known
 RIDGE, CUT = 0.03, 5.0  # of logistic regressions, as `assay train authenticity`; deviations
 
 
@@ -99,26 +103,38 @@ def ways(a: Bytes) -> list[Bytes]:
     return [a, jpeg(90), jpeg(75), np.asarray(small)]
 
 
+@cache
+def net_of(file: str) -> Generated:
+    """A net that recipes/generated.py exported; the shipped one for ""."""
+    if not file:
+        return loaded()
+    net = Generated()
+    net.load_state_dict({k: v.float() for k, v in load_file(file).items()})
+    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
 @torch.no_grad()
-def body(a: Bytes) -> Floats:
+def body(a: Bytes, file: str = "") -> Floats:
+    """Means of what a net's body sees over crops, and the mean logit last."""
     x = torch.from_numpy(np.array(a)).permute(2, 0, 1)
-    crops = photo.patches(x, side=SIDE, most=CROPS * SIDE**2)
-    seen = [net_statistics(loaded(), part.float() / 255)[0] for part in torch.split(crops, 6)]
-    return torch.cat(seen).mean(0).double().numpy()  # type: ignore[no-any-return]
+    net, crops = net_of(file), photo.patches(x, side=SIDE, most=CROPS * SIDE**2)
+    mean = torch.cat([net_statistics(net, part.float() / 255)[0] for part in torch.split(crops, 6)]).mean(0)
+    logit = net.head.weight.ravel() @ mean[: net.head.in_channels] + net.head.bias
+    return torch.cat([mean, logit]).double().numpy()  # type: ignore[no-any-return]
 
 
-def job(given: tuple[Path, int, tuple[str, ...]]) -> dict[str, Any]:
+def job(given: tuple[Path, int, tuple[str, ...], str]) -> dict[str, Any]:
     torch.set_num_threads(1)
     a, facts = prepared(*given[:2])
-    how = {"hand": statistics, "body": body}
+    how = {"hand": statistics, "body": body, "other": lambda w: body(w, given[3])}
     return {"files": facts} | {k: np.stack([how[k](w) for w in ways(a)]) for k in given[2]}
 
 
-def features(data: Path, out: Path, workers: int, kinds: Sequence[str]) -> None:
+def features(data: Path, out: Path, workers: int, kinds: Sequence[str], net: str) -> None:
     """What `kinds` say of all pictures; others that are in the file already stay."""
     rows = list(pictures(data))
     with ProcessPoolExecutor(workers) as pool:
-        told = list(pool.map(job, [(p, side, tuple(kinds)) for _, _, p, side in rows], chunksize=4))
+        told = list(pool.map(job, [(p, side, tuple(kinds), net) for _, _, p, side in rows], chunksize=4))
     kept = dict(np.load(out)) if out.exists() else {}
     names = {"source": [s for s, *_ in rows], "fake": [c == "fake" for _, c, *_ in rows], "name": [p.name for _, _, p, _ in rows]}
     np.savez(out, **(kept | names | {k: np.stack([t[k] for t in told]) for k in ("files", *kinds)}))
@@ -135,7 +151,7 @@ class Rows:
     """Features of one kind and what is known of them."""
 
     def __init__(self, kept: dict[str, Any], kind: str) -> None:
-        parts = [kept[k] for k in kind.split("+")]
+        parts = [kept[k][..., :-1] if k in NETS else kept[k] for k in kind.split("+")]
         whole = np.concatenate([p if p.ndim == 3 else np.repeat(p[:, None], len(WAYS), 1) for p in parts], axis=2)
         self.x: Floats = whole.astype(np.float64)
         self.source, self.fake = kept["source"], kept["fake"]
@@ -266,30 +282,115 @@ def left_out(kept: dict[str, Any], kind: str) -> dict[str, Any]:
                 nine = rows.where(g, "own")
                 found[key]["against the authors' nine"] = [round(auc(score[nine, k], rows.fake[nine]), 3) for k in range(len(WAYS))]
         print(kind, name, {g: [found[g if name == g else f"{g}, {name} left out"][w]["auc"][0] for w in WAYS] for g in out}, flush=True)
-    alone = [found[g] for g in SETS]
-    return {"left out": found, "mean": {w: mean([f[w]["auc"][0] for f in alone]) for w in WAYS}} | {
-        "worst": {w: min(f[w]["auc"][0] for f in alone) for w in WAYS}, "half of each": halves(rows, 0.0 if logistic_only else 1.0)}
+    ridge = 0.0 if logistic_only else HALF_RIDGE
+    several = {"left out": found} | {n: halves(rows, ridge, alone=a) for n, a in {"half of all": False, "half of its own": True}.items()}
+    for name, by in list(several.items()):
+        aucs = np.array([[by[g][w]["auc"][0] for w in WAYS] for g in SETS])
+        several[name] = {"by generator": by, "mean": aucs.mean(0).round(3).tolist(), "worst": aucs.min(0).round(3).tolist()}
+    print(kind, {n: several[n]["mean"] for n in several}, flush=True)
+    return several
 
 
-def halves(rows: Rows, ridge: float) -> dict[str, Any]:
-    """The judge that met half of the pictures of every generator and source, asked for the other half."""
-    learn = rows.half & ~rows.where("own")
-    score = judged(rows, learn, ridge)
-    asked = ~learn
+def halves(rows: Rows, ridge: float, *, alone: bool) -> dict[str, Any]:
+    """Judges that met half of the pictures, asked for the other half: one judge of all generators, or each of one alone."""
     found = {}
     for g in SETS:
+        near = rows.where(g, FACES[g]) if g in FACES else rows.where(g, "cameras")
+        learn = rows.half & ~rows.where("own") & (near if alone else True)
+        if g == SETS[0] or alone:
+            score = judged(rows, learn, ridge)
+        asked = ~rows.half | rows.where("own")
         real = asked & ~rows.fake & (rows.where(FACES[g]) if g in FACES else rows.where("own", "cameras"))
         found[g] = told(rows, score, learn, asked & rows.where(g), real)
     return found
 
 
+def nets(kept: dict[str, Any]) -> dict[str, Any]:
+    """The shipped net and another, nothing of real generators learned: AUC on pictures by which a choice may be made, on others, on all."""
+    rows = Rows(kept, "files")
+    score = {k: kept[k][..., -1] for k in NETS}
+    found: dict[str, Any] = {k: {} for k in NETS}
+    for g in SETS:
+        real = rows.where(FACES[g]) if g in FACES else rows.where("own", "cameras")
+        for k in NETS:
+            found[k][g] = {w: figures(score[k][real, i], score[k][rows.where(g), i])["auc"] for i, w in enumerate(WAYS)}
+    for name, part in {"to choose by": rows.half, "to report": ~rows.half, "all": np.ones(len(rows.half), bool)}.items():
+        found[f"mean AUC, {name}"] = {k: means(rows, score[k], part) for k in NETS}
+        found[f"other less shipped, {name}"] = gained(rows, score, part)
+    return found
+
+
+def means(rows: Rows, score: Floats, part: NDArray[np.bool_], dice: np.random.Generator | None = None) -> list[float]:
+    """The mean AUC over generators by way; of a resample of pictures, if there are dice."""
+    at = np.flatnonzero(part)
+    if dice:
+        at = np.concatenate([dice.choice(own, len(own)) for s in np.unique(rows.source) if len(own := at[rows.source[at] == s])])
+    known, by = rows.source[at], []
+    for g in SETS:
+        real = np.isin(known, [FACES[g]] if g in FACES else ["own", "cameras"])
+        both = real | (known == g)
+        by.append([auc(score[at[both], k], rows.fake[at[both]]) for k in range(len(WAYS))])
+    return [round(float(x), 3) for x in np.mean(by, axis=0)]
+
+
+def gained(rows: Rows, score: dict[str, Floats], part: NDArray[np.bool_], times: int = 200) -> list[list[float]]:
+    """By way: by how much the other net's mean AUC is larger, and the 95 % interval over resamples of pictures."""
+
+    def less(seed: int | None) -> Floats:
+        a, b = (means(rows, score[k], part, None if seed is None else np.random.default_rng(seed)) for k in NETS)
+        return np.array(b) - a
+
+    low, high = np.quantile([less(i) for i in range(times)], (0.025, 0.975), axis=0)
+    return [[round(float(x), 3) for x in row] for row in zip(less(None), low, high, strict=True)]
+
+
 def report(file: Path, out: Path) -> None:
     kept = dict(np.load(file))
-    kinds = ["body", "hand", "body+hand", "files"]
-    found: dict[str, Any] = {"ways": WAYS, "numbers": {k: int(kept[k].shape[-1]) for k in ("body", "hand", "files")}, "net": MODEL.sha256}
+    kinds = [k for k in ("body", "hand", "body+hand", "other+hand", "files") if all(p in kept for p in k.split("+"))]
+    found: dict[str, Any] = {"ways": WAYS, "numbers": {k: Rows(kept, k).x.shape[2] for k in kinds}, "shipped net": MODEL.sha256}
     found["pictures"] = {str(s): int((kept["source"] == s).sum()) for s in dict.fromkeys(kept["source"])}
+    if all(k in kept for k in NETS):
+        found["nets"] = nets(kept)
     found["judges"] = {kind: left_out(kept, kind) for kind in kinds}
     out.write_text(json.dumps(found, indent=1), "utf-8")
+
+
+def tables(found: dict[str, Any]) -> str:
+    """The figures as they stand in docs/generated.md."""
+    lines, judges = [], found["judges"]
+    for way in ("as is", "q90"):
+        lines += [f"Each generator left out, `{way}`: AUC, and the share found at 5 % false alarms.", ""]
+        lines += ["| left out | " + " | ".join(judges) + " |", "|---" * (len(judges) + 1) + "|"]
+        for g in next(iter(judges.values()))["left out"]["by generator"]:
+            cells = []
+            for kind in judges:
+                row = judges[kind]["left out"]["by generator"][g][way]
+                cells.append(ranged(row["auc"]) + (f"; {row['tpr@0.05'][0]:.2f}" if "tpr@0.05" in row and kind != "files" else ""))
+            lines.append(f"| {g} | " + " | ".join(cells) + " |")
+        lines.append("")
+    head = ["learned from", *(f"{k}, {w}" for k in judges for w in ("as is", "q75"))]
+    lines += ["Mean (worst) AUC of the eight:", "", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    names = {"left out": "the others", "half of all": "half of all eight", "half of its own": "half of its own alone"}
+    for key, name in names.items():
+        cells = [f"{judges[k][key]['mean'][i]:.2f} ({judges[k][key]['worst'][i]:.2f})" for k in judges for i in (0, 2)]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    if "nets" in found:
+        both = found["nets"]
+        lines += [
+            "",
+            "| AUC of the net alone | " + " | ".join(f"{n}, {w}" for w in found["ways"] for n in ("shipped", "harmonised")) + " |",
+        ]
+        lines.append("|---" * (2 * len(found["ways"]) + 1) + "|")
+        for g in both["body"]:
+            lines.append(f"| {g} | " + " | ".join(f"{both[k][g][w][0]:.2f}" for w in found["ways"] for k in NETS) + " |")
+        for name in ("to choose by", "to report", "all"):
+            mean = both[f"mean AUC, {name}"]
+            lines.append(f"| mean, pictures {name} | " + " | ".join(f"{mean[k][i]:.3f}" for i in range(len(WAYS)) for k in NETS) + " |")
+    return "\n".join(lines)
+
+
+def ranged(x: Sequence[float]) -> str:
+    return f"{x[0]:.2f} ({x[1]:.2f}-{x[2]:.2f})"
 
 
 def main() -> None:
@@ -298,12 +399,15 @@ def main() -> None:
     ask.add_argument("source", type=Path)
     ask.add_argument("--out", type=Path)
     ask.add_argument("--kinds", default="hand,body")
+    ask.add_argument("--net", default="", help="a net of recipes/generated.py, whose body is asked for the kind `other`")
     ask.add_argument("--workers", type=int, default=1)
     ask.add_argument("--tables", action="store_true", help="only print what --out holds")
     given = ask.parse_args()
     if given.act == "features":
-        features(given.source, given.out, given.workers, given.kinds.split(","))
-    elif not given.tables:
+        features(given.source, given.out, given.workers, given.kinds.split(","), given.net)
+    elif given.tables:
+        print(tables(json.loads(given.out.read_text("utf-8"))))
+    else:
         report(given.source, given.out)
 
 

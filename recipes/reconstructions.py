@@ -1,9 +1,9 @@
 """Makes pairs for the detector of generated pictures: photographs, and what decoders of many kinds make of them.
 
-    python recipes/reconstructions.py train DATA --out BANK [--minutes 3]
-    python recipes/reconstructions.py bank DATA --out BANK [--parts train,validate,test]
+    python recipes/reconstructions.py train DATA --out BANK [--only vae,vq]
+    python recipes/reconstructions.py bank DATA --out BANK [--parts train,validate,test] [--harmonised]
 
-DATA holds pristine/, camera/native_crop/ and faces/portraits/. `train` fits seven small decoders, --minutes each on one thread,
+DATA holds pristine/, camera/native_crop/ and faces/portraits/. `train` fits seven small decoders on one thread,
 a file each as it is done. `bank` writes for each part of the photographs (train, validate, test) one array of bytes for the
 photographs and one for each decoder, crops × 3 × SIDE × SIDE. It leaves out what is there already.
 
@@ -71,10 +71,8 @@ KINDS = (
     Kind("bilinear", "bilinear", "bilinear", stride=2, code=8, skip=True, steps=332),
     Kind("vq", "vq", "nearest", stride=2, code=8, norm=True, words=512, steps=138),
     Kind("style", "style", "fir", stride=2, code=8, grain=True, skip=True, steps=184),
-    Kind("sd4", "sd", "nearest", code=8, norm=True, steps=500, deep=True),
-    Kind("fir4", "style", "fir", code=8, grain=True, steps=500, deep=True),
-    Kind("sd8", "sd", "nearest", stride=8, code=32, norm=True, steps=500, deep=True),
 )
+LATER = (Kind("sd4", "sd", "nearest", code=8, norm=True, steps=500, deep=True),)  # not what the shipped net learned from
 TURN = np.array([[0.299, 0.5, 0.5], [0.587, -0.5, 0.0], [0.114, 0.0, -0.5]])  # RGB to luma and two differences of colours
 BANDS, STEEP, QUIET = 24, 30.0, 30.0  # rings below half the sampling rate; most that a power is multiplied by; power that is added
 SHARES = (0.8, 1.2)  # of the way to the photograph's spectrum
@@ -330,13 +328,13 @@ def fit(kind: Kind, photos: Tensor) -> tuple[Code, Decoder, float]:
     return code, net.eval().requires_grad_(False), float(-10 * np.log10(error))
 
 
-def train(data: Path, out: Path, only: str) -> None:
+def train(data: Path, out: Path, only: list[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     photos = samples(data)
     print(f"{len(photos)} crops", flush=True)
-    for kind in KINDS:
+    for kind in (*KINDS, *LATER):
         file = out / f"{kind.name}.pt"
-        if file.exists() or (only and kind.name not in only.split(",")):
+        if file.exists() or kind.name not in only:
             continue
         code, net, level = fit(kind, photos)
         kept = {"kind": asdict(kind), "level": level, "net": net.state_dict(), "axes": code.axes, "scale": code.scale, "mean": code.mean}
@@ -436,8 +434,8 @@ def harmonised(photo: Bytes, made: Bytes, share: float = 1.0) -> Bytes:
 
 
 @torch.no_grad()
-def bank(data: Path, out: Path, parts: list[str], most: int, *, plain: bool) -> None:
-    """Write the pairs: one array for each decoder that is trained and has none yet; `plain`: as the decoders made them."""
+def bank(data: Path, out: Path, parts: list[str], most: int, *, alike: bool) -> None:
+    """Write the pairs: one array for each decoder that is trained and has none yet; `alike`: with their photographs' spectra."""
     photos = samples(data)
     few = photos[torch.randperm(len(photos), generator=torch.Generator().manual_seed(2))[:32]].float() / 255
     lines: list[Maker] = []
@@ -447,7 +445,7 @@ def bank(data: Path, out: Path, parts: list[str], most: int, *, plain: bool) -> 
         todo = [(p, *c) for p in photographs(data, wanted) for c in crops(p)]
         random.Random(0).shuffle(todo)
         todo = todo[: len(todo) if wanted == "train" else HELD]
-        names = [k.name for k in KINDS if (out / f"{k.name}.pt").exists() and (wanted == "test" or k.family not in HELD_OUT)]
+        names = [k.name for k in (*KINDS, *LATER) if (out / f"{k.name}.pt").exists() and (wanted == "test" or k.family not in HELD_OUT)]
         names = ["photograph", *(f"linear {i}" for i in range(LINES)), *names, *(["enlarge"] if wanted == "test" else [])]
         for name in (n for n in names if not (folder / f"{n}.npy").exists()):
             if name.startswith("linear"):
@@ -463,7 +461,7 @@ def bank(data: Path, out: Path, parts: list[str], most: int, *, plain: bool) -> 
                 if makers:
                     x = torch.from_numpy(square.copy()).permute(2, 0, 1)[None].float() / 255
                     made = _byte(dice.choice(makers)(x, dice.randrange(1 << 30)))
-                    made = same(made if plain or wanted == "test" else harmonised(square, made, dice.uniform(*SHARES)))
+                    made = same(harmonised(square, made, dice.uniform(*SHARES)) if alike and wanted != "test" else made)
                     level -= 10 * float(np.log10(np.square(made / 255.0 - square / 255.0).mean() + 1e-9)) / len(some)
                 rows[i] = made[MARGIN:-MARGIN, MARGIN:-MARGIN].transpose(2, 0, 1)
             with (folder / f"{name}.part").open("wb") as f:
@@ -481,16 +479,16 @@ def main() -> None:
     ask.add_argument("act", choices=("train", "bank"))
     ask.add_argument("data", type=Path)
     ask.add_argument("--out", type=Path, required=True)
-    ask.add_argument("--only", default="", help="decoders to train, by name, with commas between")
+    ask.add_argument("--only", default=",".join(k.name for k in KINDS), help="decoders to train, by name, with commas between")
     ask.add_argument("--parts", default="train,validate,test")
     ask.add_argument("--crops", type=int, default=10**9, help="that a decoder reconstructs, at most")
-    ask.add_argument("--plain", action="store_true", help="keep the reconstructions' own spectra")
+    ask.add_argument("--harmonised", action="store_true", help="reconstructions get their photographs' spectra, but in the test part")
     given = ask.parse_args()
     torch.set_num_threads(1)
     if given.act == "train":
-        train(given.data, given.out, given.only)
+        train(given.data, given.out, given.only.split(","))
     else:
-        bank(given.data, given.out, given.parts.split(","), given.crops, plain=given.plain)
+        bank(given.data, given.out, given.parts.split(","), given.crops, alike=given.harmonised)
 
 
 if __name__ == "__main__":
