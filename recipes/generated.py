@@ -1,8 +1,8 @@
 """Trains `generated-assay`, the detector of generated pictures that ships with the package.
 
     python recipes/reconstructions.py train DATA --out BANK && python recipes/reconstructions.py bank DATA --out BANK
-    python recipes/generated.py train BANK --minutes 50 --out RUN
-    python recipes/generated.py positive BANK --minutes 3 --out RUN      # optional: Stay-Positive, see below
+    python recipes/generated.py train BANK --steps 3000 --out RUN
+    python recipes/generated.py positive BANK --steps 200 --out RUN      # optional: Stay-Positive, see below
     python recipes/generated.py export RUN --out src/assay/weights/generated_assay.safetensors
 
 Aligned pairs (Rajan et al. 2024, arXiv:2410.11835): a batch is crops of photographs and one reconstruction of each, cut, mirrored,
@@ -10,7 +10,7 @@ resized, blurred, made noisy, brightened and compressed by the very same draws (
 tells them apart. With a reconstruction that changes nothing both halves are equal, byte for byte (tested).
 `positive` trains the last layer alone once more with weights that cannot fall below 0 (Stay-Positive, Rajan & Lee 2025,
 arXiv:2502.07778), so that evidence can only add to "generated".
-A run goes on where it stopped: the last checkpoint (every --watch minutes) holds everything, and draws depend on the step alone.
+A run goes on where it stopped: the last checkpoint (every --watch steps) holds everything, and draws depend on the step alone.
 Decoders whose reconstructions arrive in BANK while it runs join it at the next checkpoint.
 """
 
