@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def recipe(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "recipes")
+    monkeypatch.setattr(importlib.import_module("real_generators"), "TIMES", 2)
     return importlib.import_module
 
 
@@ -49,6 +50,19 @@ def test_what_all_generators_share_is_found(recipe, kept):
     assert min(found["half of its own"]["mean"]) > 0.7
     known = made.left_out(kept, "files")
     assert abs(known["left out"]["mean"][0] - 0.5) < 0.2
+
+
+def test_tables_and_nets(recipe, kept, tmp_path):
+    made = recipe("real_generators")
+    logit = kept["hand"][..., :1]
+    kept |= {"body": np.concatenate([kept["hand"], logit], 2), "other": np.concatenate([kept["hand"], -logit], 2)}
+    both = made.nets(kept)
+    assert min(both["mean AUC, all"]["body"]) > 0.9
+    assert max(both["mean AUC, all"]["other"]) < 0.1
+    assert max(row[2] for row in both["other less shipped, to report"]) < -0.7
+    judges = {k: made.left_out(kept, k) for k in ("hand", "files")}
+    told = made.tables({"judges": judges, "nets": both, "ways": made.WAYS})
+    assert told.count("| the others |") == 1
 
 
 def test_classes_and_sources_count_alike(recipe, kept):
