@@ -1,7 +1,9 @@
 """What pictures of real generators teach a judge, asked honestly: leave one generator out. docs/generated.md tells the figures.
 
     python recipes/real_generators.py features DATA --out FEATURES.npz
-    python recipes/real_generators.py report FEATURES.npz [--out docs/real-generators.json] [--tables]
+    python recipes/real_generators.py features DATA --out FEATURES.npz --kinds other --net NET.safetensors     # of recipes/generated.py
+    python recipes/real_generators.py report FEATURES.npz --out docs/real-generators.json [--bank BANK --net NET.safetensors]
+    python recipes/real_generators.py report FEATURES.npz --out docs/real-generators.json --tables
 
 DATA holds faces/gan_real, faces/sg3, mos/avt_ai (research only: nothing that is made here ships) and pristine/ and camera/original.
 A judge learns from the pictures of all generators but one, and of photographs; it is asked for pictures of the generator left out and
@@ -10,6 +12,7 @@ are left out with them, so that neither the generator nor the source of its phot
 photographs: its authors' nine, which are never learned from, and Kodak, gb82 and camera originals, reduced to 512 and saved as WebP
 of the same quantiser (base index 8), half of them by name to learn from. Both classes go all of WAYS, in learning and in the asking.
 
+NET is one that learned from harmonised pairs (`bank --harmonised` of recipes/reconstructions.py); it is set beside the shipped one.
 Features: `body` (mean and deviation over places of what the body of `generated-assay` sees), `hand` (picture_statistics.py), both
 together. Judge: ridge logistic regression on standardised numbers, generators counting alike and sources of photographs counting
 alike; how strong the ridge is, is chosen by leaving generators out among those that are learned from. `the files alone` is a control
@@ -38,7 +41,7 @@ from scipy.optimize import minimize
 from assay.nets.generated import MODEL, SIDE, Generated, loaded
 from assay.nets.generated import statistics as net_statistics
 from assay.ops import photo
-from generated_report import GENERATORS, figures, large, read
+from generated_report import GENERATORS, figures, large, read, reconstructed
 from picture_statistics import statistics
 
 Bytes = NDArray[np.uint8]
@@ -289,8 +292,8 @@ def left_out(kept: dict[str, Any], kind: str) -> dict[str, Any]:
             found[key] = told(rows, score, learn, rows.where(g), real) | {"ridge": ridge or RIDGE}
             found[key] |= beside_own(rows, score, rows.where(g))
         print(kind, name, {g: [found[g if name == g else f"{g}, {name} left out"][w]["auc"][0] for w in WAYS] for g in out}, flush=True)
-    ridge = 0.0 if logistic_only else HALF_RIDGE
-    several = {"left out": found} | {n: halves(rows, ridge, alone=a) for n, a in {"half of all": False, "half of its own": True}.items()}
+    several = {"left out": found, "half of all": halves(rows, 0.0 if logistic_only else HALF_RIDGE, alone=False)}
+    several |= {f"half of its own, {n}": halves(rows, r, alone=True) for n, r in {"logistic": 0.0, "linear": HALF_RIDGE}.items()}
     for name, by in list(several.items()):
         aucs = np.array([[by[g][w]["auc"][0] for w in WAYS] for g in SETS])
         several[name] = {"by generator": by, "mean": aucs.mean(0).round(3).tolist(), "worst": aucs.min(0).round(3).tolist()}
@@ -351,13 +354,34 @@ def gained(rows: Rows, score: dict[str, Floats], part: NDArray[np.bool_]) -> lis
     return [[round(float(x), 3) for x in row] for row in zip(less(None), low, high, strict=True)]
 
 
-def report(file: Path, out: Path) -> None:
+def decoders(bank: Path, net: str) -> dict[str, Any]:
+    """AUC of the shipped net and of another on test crops and what unseen decoders made of them, as they are and after JPEG 75."""
+    found: dict[str, Any] = {}
+    known: dict[tuple[str, int], Floats] = {}
+    for name, (real, made) in reconstructed(bank):
+        if "unseen" not in name:
+            continue
+        found[name] = {}
+        for kind, file in zip(NETS, ("", net), strict=True):
+            for at in (0, 2):
+                if (kind, at) not in known:
+                    known[kind, at] = np.array([body(ways(f())[at], file)[-1] for f in real])
+                asked = np.array([body(ways(f())[at], file)[-1] for f in made])
+                row = figures(known[kind, at], asked, 1)["auc"][0]
+                found[name].setdefault(kind, {})[WAYS[at]] = row
+        print(name, found[name], flush=True)
+    return found
+
+
+def report(file: Path, out: Path, bank: Path | None, net: str) -> None:
     kept = dict(np.load(file))
     kinds = [k for k in ("body", "other", "hand", "body+hand", "files") if all(p in kept for p in k.split("+"))]
     found: dict[str, Any] = {"ways": WAYS, "numbers": {k: Rows(kept, k).x.shape[2] for k in kinds}, "shipped net": MODEL.sha256}
     found["pictures"] = {str(s): int((kept["source"] == s).sum()) for s in dict.fromkeys(kept["source"])}
     if all(k in kept for k in NETS):
         found["nets"] = nets(kept)
+    if bank:
+        found["decoders"] = decoders(bank, net)
     found["judges"] = {kind: left_out(kept, kind) for kind in kinds}
     out.write_text(json.dumps(found, indent=1), "utf-8")
 
@@ -382,7 +406,11 @@ def tables(found: dict[str, Any]) -> str:
         "| " + " | ".join(head) + " |",
         "|---" * len(head) + "|",
     ]
-    names = {"left out": "the others", "half of all": "half of all eight", "half of its own": "half of its own alone"}
+    names = {
+        "left out": "the others",
+        "half of all": "half of all eight",
+        **{f"half of its own, {n}": f"half of its own alone ({n})" for n in ("logistic", "linear")},
+    }
     for key, name in names.items():
         cells = [f"{judges[k][key]['mean'][i]:.2f} ({judges[k][key]['worst'][i]:.2f})" for k in judges for i in (0, 2)]
         nine = {k: [judges[k][key]["by generator"][g]["against the authors' nine"][0] for g in GENERATORS] for k in judges}
@@ -400,6 +428,11 @@ def tables(found: dict[str, Any]) -> str:
         for name in ("to choose by", "to report", "all"):
             mean = both[f"mean AUC, {name}"]
             lines.append(f"| mean, pictures {name} | " + " | ".join(f"{mean[k][i]:.3f}" for i in range(len(WAYS)) for k in NETS) + " |")
+    if "decoders" in found:
+        head = [f"{n}, {w}" for w in ("as is", "q75") for n in ("shipped", "harmonised")]
+        lines += ["", "| AUC of the net alone | " + " | ".join(head) + " |", "|---" * 5 + "|"]
+        for name, row in found["decoders"].items():
+            lines.append(f"| {name} | " + " | ".join(f"{row[k][w]:.2f}" for w in ("as is", "q75") for k in NETS) + " |")
     return "\n".join(lines)
 
 
@@ -414,6 +447,7 @@ def main() -> None:
     ask.add_argument("--out", type=Path)
     ask.add_argument("--kinds", default="hand,body")
     ask.add_argument("--net", default="", help="a net of recipes/generated.py, whose body is asked for the kind `other`")
+    ask.add_argument("--bank", type=Path, help="of recipes/reconstructions.py: on whose test part both nets are measured too")
     ask.add_argument("--workers", type=int, default=1)
     ask.add_argument("--tables", action="store_true", help="only print what --out holds")
     given = ask.parse_args()
@@ -422,7 +456,7 @@ def main() -> None:
     elif given.tables:
         print(tables(json.loads(given.out.read_text("utf-8"))))
     else:
-        report(given.source, given.out)
+        report(given.source, given.out, given.bank, given.net)
 
 
 if __name__ == "__main__":
