@@ -1,7 +1,7 @@
 """Drawn pages with words that were tampered with, and what `text_traces` makes of them.
 
     python recipes/documents.py --show sheet.png                      # a look at some
-    python recipes/documents.py --pages 25 --photographs DATA --out docs/text-traces.json
+    python recipes/documents.py --pages 40 --photographs DATA --out docs/text-traces.json
 
 Pages are lines of words in the fonts of this machine, on clean, shaded or grainy paper, as a program drew them or as if scanned, saved
 as JPEG or not. One to three words are then copied within the page, taken from another page, typed anew, painted over and typed anew,
@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from assay.ops.words import LEAST, PAGE, TRACES, deviations, words
+from assay.ops.words import TRACES, deviations, is_page, words
 from forgeries import compressed, photographs
 
 Pixels = np.ndarray[Any, Any]
@@ -159,7 +159,7 @@ def measured(pages: int, told: float, seed: int = 3) -> list[dict[str, Any]]:
             for way in WAYS:
                 seen, truth = travelled(pixels, where, way)
                 found = words(np.asarray(Image.fromarray(seen).convert("L"), np.float32))
-                if len(found.boxes) < LEAST or found.page < PAGE:
+                if not is_page(found):
                     rows.append({"kind": name, "way": way, "statistic": None})
                     continue
                 all_z = deviations(found)
@@ -188,7 +188,8 @@ def summary(rows: list[dict[str, Any]], told: float) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for way in WAYS:
         clean = [r for r in rows if r["way"] == way and not r["kind"] and r["statistic"] is not None]
-        out[way] = {"clean pages": len(clean), "alarms": sum(r["statistic"] > told for r in clean)}
+        drawn = sum(r["way"] == way and not r["kind"] for r in rows)
+        out[way] = {"drawn pages": drawn, "clean pages": len(clean), "alarms": sum(r["statistic"] > told for r in clean)}
         out[way]["largest"] = max(r["statistic"] for r in clean)
         out[way]["false area"] = round(float(np.mean([r["false_area"] for r in clean])), 6)
         for kind in KINDS:
@@ -202,11 +203,18 @@ def summary(rows: list[dict[str, Any]], told: float) -> dict[str, Any]:
     return out
 
 
-def photographs_told(data: Path) -> dict[str, int]:
-    """Every fifth photograph and crop: how many are taken for a page."""
+def photographs_told(data: Path, told: float) -> dict[str, dict[str, int]]:
+    """Every fifth photograph and crop, in every way: how many are taken for a page, and how many of those are told to be tampered with."""
     photos = photographs(data, "", ("pristine/kodak", "pristine/gb82", "pristine/camera", "camera/native_crop", "camera/original"))[::5]
-    found = [words(np.asarray(Image.open(p).convert("L"), np.float32)) for p in photos]
-    return {"photographs": len(found), "taken for a page": sum(len(f.boxes) >= LEAST and f.page >= PAGE for f in found)}
+    out = {way: {"photographs": len(photos), "taken for a page": 0, "alarms": 0} for way in WAYS}
+    for path in photos:
+        x = np.array(Image.open(path).convert("RGB"))
+        for way, row in out.items():
+            found = words(np.asarray(Image.fromarray(travelled(x, np.zeros(x.shape[:2], bool), way)[0]).convert("L"), np.float32))
+            if is_page(found):
+                row["taken for a page"] += 1
+                row["alarms"] += int(deviations(found).max() > told)
+    return out
 
 
 def show(out: Path) -> None:
@@ -222,7 +230,7 @@ def show(out: Path) -> None:
 
 if __name__ == "__main__":
     cli = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    cli.add_argument("--pages", type=int, default=25)
+    cli.add_argument("--pages", type=int, default=40)
     cli.add_argument("--photographs", type=Path, help="a folder that holds pristine and camera")
     cli.add_argument("--show", type=Path)
     cli.add_argument("--out", type=Path)
@@ -235,5 +243,5 @@ if __name__ == "__main__":
         command = f"python recipes/documents.py --pages {args.pages} --photographs DATA --out {args.out}"
         figures: dict[str, Any] = {"command": command, **summary(measured(args.pages, TOLD), TOLD)}
         if args.photographs:
-            figures["photographs"] = photographs_told(args.photographs)
+            figures["photographs"] = photographs_told(args.photographs, TOLD)
         args.out.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")

@@ -23,6 +23,7 @@ from scipy.ndimage import affine_transform
 
 from assay.authenticity.lateral_aberration import lateral_aberration
 from assay.types import CannotAssess, Media, Picture
+from origin import pixel_auc
 
 Pixels = np.ndarray[Any, Any]
 WAYS = ("raw", "q90", "q75", "resized")
@@ -40,16 +41,18 @@ def through(x: Pixels, shift: float) -> Pixels:
     return out
 
 
-def pasted(host: Pixels, donor: Pixels, rng: np.random.Generator) -> Pixels:
+def pasted(host: Pixels, donor: Pixels, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
+    """The host with a part of the donor, and where: H×W bool."""
     h, w = host.shape[:2]
     while True:
         y, x = int(rng.integers(h - SIDE)), int(rng.integers(w - SIDE))
         if np.hypot(y + SIDE / 2 - h / 2, x + SIDE / 2 - w / 2) > OUT * np.hypot(h, w) / 2:
             break
     v, u = (int(rng.integers(n - SIDE)) for n in donor.shape[:2])
-    out = host.copy()
+    out, mask = host.copy(), np.zeros((h, w), bool)
     out[y : y + SIDE, x : x + SIDE] = donor[v : v + SIDE, u : u + SIDE]
-    return out
+    mask[y : y + SIDE, x : x + SIDE] = True
+    return out, mask
 
 
 def travelled(x: Pixels, way: str) -> Pixels:
@@ -64,8 +67,8 @@ def travelled(x: Pixels, way: str) -> Pixels:
         return np.array(saved)
 
 
-def asked(x: Pixels) -> tuple[float, bool] | None:
-    """Statistic and alarm; None where there is no answer."""
+def asked(x: Pixels, mask: Pixels) -> tuple[float, bool, float] | None:
+    """Statistic, alarm and the area under the curve of the map; None where there is no answer."""
     planes = torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)))
     media = Media("array", x.shape[1], x.shape[0], "RGB")
     try:
@@ -73,7 +76,9 @@ def asked(x: Pixels) -> tuple[float, bool] | None:
     except CannotAssess:
         return None
     statistic = found.data["statistic"]
-    return (float(statistic) if isinstance(statistic, float) else 0.0), bool(found.data["regions"])
+    where = np.array(Image.fromarray(mask).resize(x.shape[1::-1], Image.Resampling.NEAREST))
+    drawn = float("nan") if found.map is None else pixel_auc(found.map, where)
+    return (float(statistic) if isinstance(statistic, float) else 0.0), bool(found.data["regions"]), drawn
 
 
 def groups(data: Path) -> Iterator[tuple[str, list[Pixels]]]:
@@ -94,12 +99,16 @@ def measured(data: Path) -> dict[str, Any]:
         rng = np.random.default_rng(0)
         forged = [pasted(x, photos[(i + 5) % len(photos)], rng) for i, x in enumerate(photos)]
         for way in WAYS:
-            clean, edited = ([asked(travelled(x, way)) for x in part] for part in (photos, forged))
+            clean = [asked(travelled(x, way), mask) for x, (_, mask) in zip(photos, forged, strict=True)]
+            edited = [asked(travelled(x, way), mask) for x, mask in forged]
             calm, odd = ([a for a in part if a is not None] for part in (clean, edited))
             wins = [(a[0] > b[0]) + 0.5 * (a[0] == b[0]) for a in odd for b in calm]
             told = {"photographs": len(clean), "answered": len(calm), "false alarms": sum(a[1] for a in calm)}
             told |= {"largest": max((a[0] for a in calm), default=None), "pasted, answered": len(odd), "found": sum(a[1] for a in odd)}
-            out[f"{name}, {way}"] = told | {"auc": round(float(np.mean(wins)), 3) if wins else None}
+            told |= {"auc": round(float(np.mean(wins)), 3) if wins else None}
+            for of, answers in (("pixel auc", odd), ("pixel auc, nothing pasted", calm)):  # corners are judged more readily than the middle
+                told[of] = round(float(np.mean([a[2] for a in answers])), 3) if answers else None
+            out[f"{name}, {way}"] = told
             print(name, way, out[f"{name}, {way}"], flush=True)
     return out
 

@@ -31,7 +31,7 @@ from assay.fusion import KINDS, QUESTIONS, kind
 from assay.io.decode import read
 from assay.ops.calibration import LEAST, Curve, fused, isotonic
 from assay.runner import assess
-from assay.tasks import UNASKED
+from assay.tasks import UNASKED, VERIFIED
 from assay.types import CannotAssess, Picture, Result
 from forgeries import WAYS, Case, cases_of, photographs, saved
 
@@ -206,8 +206,12 @@ def fit(args: argparse.Namespace) -> None:
     for q in QUESTIONS:
         mine = asked(rows, q)
         if min(sum(bool(r["kind"]) for r in mine), sum(not r["kind"] for r in mine)) >= LEAST:
-            questions[q] = fit_question(mine, sorted({n for r in mine for n in r["statistic"]}))
-            print(q, len(mine), "pictures;", ", ".join(f"{n} {w:.2f}" for n, w in questions[q]["weights"].items()))
+            named = sorted({n for r in mine for n in r["statistic"]})
+            questions[q] = fit_question(mine, named)
+            if quick := [n for n in named if n not in VERIFIED]:  # what `inspect` asks
+                questions[q]["quick"] = fit_question(mine, quick)
+            for of, table in (("with all", questions[q]), ("without the slow ones", questions[q].get("quick", {"weights": {}}))):
+                print(q, of, len(mine), "pictures;", ", ".join(f"{n} {w:.2f}" for n, w in table["weights"].items()))
     told = {"made_by": "recipes/origin.py", "pictures": len(rows), "photographs": len({r["name"] for r in rows}), "questions": questions}
     args.out.write_text(json.dumps(told, separators=(",", ":")) + "\n", "utf-8")
 

@@ -31,7 +31,7 @@ from assay.bench.verification import auc, roc, tar_at_far
 from assay.fusion import QUESTIONS, fitted, weigh_statistics
 from assay.ops.calibration import cllr, least_cllr
 from assay.runner import run
-from assay.tasks import evidence
+from assay.tasks import VERIFIED, evidence
 from assay.types import CannotAssess
 from forgeries import part, photographs
 from origin import Row, asked, lines
@@ -200,11 +200,14 @@ def kind_table(rows: list[Row]) -> Iterator[str]:
         yield f"| {n} | " + " | ".join("–" if f is None else f"{f.value:.2f}" for f in found) + " |"
 
 
-def fused_rows(rows: list[Row], question: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], list[float]]:
+def fused_rows(
+    rows: list[Row], question: str, without: tuple[str, ...] = ()
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], list[float]]:
     """Ratios of all pictures of a question, whether they are altered, and how usual each is among authentic ones."""
     llr, fake, usual = [], [], []
     for r in asked(rows, question):
-        mine = next((w for w in weigh_statistics(r["statistic"], r["file"]) if w.question == question), None)
+        said = {n: v for n, v in r["statistic"].items() if n not in without}
+        mine = next((w for w in weigh_statistics(said, r["file"]) if w.question == question), None)
         if mine is not None:
             llr.append(mine.llr)
             fake.append(bool(r["kind"]))
@@ -215,17 +218,15 @@ def fused_rows(rows: list[Row], question: str) -> tuple[np.ndarray[Any, Any], np
 def fused_table(rows: list[Row]) -> Iterator[str]:
     yield "| question | pictures | AUC | TPR at 5 % FPR | Cllr | least Cllr | ECE | Brier | authentic called so | altered called so |"
     yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
-    for q in QUESTIONS:
-        if q not in fitted():
-            continue
-        llr, fake, usual = fused_rows(rows, q)
+    for q, by, without in ((q, *way) for q in QUESTIONS if q in fitted() for way in (("verify", ()), ("inspect", VERIFIED))):
+        llr, fake, usual = fused_rows(rows, q, without)
         if not len(llr) or not fake.any() or fake.all():
             continue
         curve, chance = roc(llr, fake), 1 / (1 + np.exp(-llr))
         called = np.array([u <= 0.005 for u in usual]) & (llr > 0)
         values = [auc(curve), tar_at_far(curve, 0.05), cllr(llr, fake), least_cllr(llr, fake), calibration_error(chance, fake)]
         values += [float(((chance - fake) ** 2).mean()), float(called[~fake].mean()), float(called[fake].mean())]
-        yield f"| {q} | {len(llr)} | " + " | ".join(f"{v:.3f}" for v in values) + " |"
+        yield f"| {q}, `{by}` | {len(llr)} | " + " | ".join(f"{v:.3f}" for v in values) + " |"
 
 
 def verdict_table(rows: list[Row]) -> Iterator[str]:
@@ -260,12 +261,16 @@ def summary(rows: list[Row]) -> Iterator[str]:
     shot = [r for r in rows if r["source"] == "camera/original" and r["journey"] == JOURNEYS[0]]
     said = Counter(r["label"] for r in shot)
     alarms = sum(r["label"] == "generated" for r in shot)
-    answered = sum(r["label"] not in ("inconclusive", "unread") for r in rows if r["journey"] == JOURNEYS[0])
+    silent = ("inconclusive", "unread")
+    answered = sum(r["label"] not in silent for r in rows if r["journey"] == JOURNEYS[0])
     every = sum(r["journey"] == JOURNEYS[0] for r in rows)
+    known = sum(r["label"] not in silent for r in shot)
+    saved = [r["label"] for r in rows if r["source"] == "camera/original" and r["journey"] != JOURNEYS[0]]
     yield (
         f"Of {len(shot)} files as cameras and programs left them, {alarms} are called generated; {said['camera original']} camera "
-        f"original, {said['edited']} edited, {said['inconclusive']} inconclusive. Of all {every} files as they are, {answered} "
-        f"({answered / max(1, every):.0%}) are answered."
+        f"original, {said['edited']} edited, {said['inconclusive']} inconclusive: {known / max(1, len(shot)):.0%} are answered. "
+        f"Saved again without what they say of themselves, {saved.count('edited')} of {len(saved)} are called edited and "
+        f"{saved.count('generated')} generated. Of all {every} files as they are, {answered} ({answered / max(1, every):.0%}) are answered."
     )
 
 
@@ -359,7 +364,8 @@ KINDS_SAY = "By kind of forgery, before any later save (image AUC):"
 FUSED_SAYS = """## All of it together
 
 Ratios of `recipes/origin.py`, on photographs of the test part. Cllr in bits: 0 is perfect, 1 says nothing; "least" is what better
-calibration could reach. Chances for ECE and Brier at even odds. The last two columns: how many of each class the verdict names.
+calibration could reach. `inspect` leaves out the slow algorithms (`copy_move`, `splices`), and weighs the others by themselves.
+Chances for ECE and Brier at even odds. The last two columns: how many of each class the verdict names.
 
 Only edits are calibrated. What was trained on reconstructions did not carry over to real generators (generated.md), and ratios fitted
 on reconstructions would claim what is not so: of generated pictures nothing is weighed, and no chance is told.

@@ -16,6 +16,7 @@ from harness import Contestant, race, save
 SETUP = """
 import io
 import numpy as np
+import torch
 from PIL import Image
 from skimage.data import astronaut, coffee
 import assay
@@ -23,6 +24,7 @@ from assay.io.decode import read
 from assay.runner import run
 from assay.tasks import evidence
 from assay.types import CannotAssess
+torch.set_num_threads(1)  # as the command does: algorithms run beside each other
 row = np.concatenate([coffee()[:400, :512], astronaut()[:400]], axis=1)
 image = Image.fromarray(row).resize((4000, 3000), Image.Resampling.LANCZOS)
 grain = np.random.default_rng(0).normal(0, 3, (3000, 4000, 1))

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from scipy.fft import dctn
 
+from assay import kernels
 from assay.authenticity.double_quantisation import double_quantisation
 from assay.authenticity.jpeg_ghosts import jpeg_ghosts
 from assay.authenticity.nonaligned_jpeg import nonaligned_jpeg
@@ -211,3 +212,15 @@ def test_clean_photographs(data):
             for fn in CUES:
                 assert not alarmed(ask(fn, encoded(pixels, quality=quality))), (file.name, quality, fn.__name__)
         assert not alarmed(ask(double_quantisation, encoded(jpeg(pixels, 60), quality=90)))
+
+
+def test_the_kernel_counts_what_the_definition_counts():
+    if kernels.library() is None:
+        pytest.skip("the kernels are not built")
+    part = np.random.default_rng(0).integers(0, 256, (23, 300), np.uint8)  # more than one tile across
+    part[:, 150:] = part[:, 150:] // 64 * 64
+    fast, slow = jpegshift.counted(part), jpegshift.counted_numpy(part)
+    means = 64 * jpegshift.MEANS
+    assert fast.sum() == slow.sum() == 16 * 293 * len(jpegshift.FREQUENCIES)
+    assert (fast[:means] == slow[:means]).all()
+    assert np.abs(fast - slow).sum() <= 1e-3 * fast.sum()  # a value that is half a step may fall to either side

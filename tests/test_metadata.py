@@ -89,6 +89,14 @@ def test_contradictions_hint_at_editing(change, words):
     assert ("camera original", "hint") not in pointed(found)
 
 
+def test_another_size_and_the_program_that_saved_it_are_strong_together():
+    size = {40962: (4, 4000), 40963: (4, 3000)}
+    found = metadata(picture(photo(zeroth={305: (TEXT, "Adobe Photoshop 7.0")}, exposure=size)))
+    assert "and “Adobe Photoshop 7.0” saved it" in says(found, "resized or cropped").says
+    assert says(found, "resized or cropped").weight == "strong"
+    assert says(metadata(picture(photo(exposure=size))), "resized or cropped").weight == "hint"
+
+
 def test_a_turned_picture_is_only_noted():
     found = metadata(picture(photo(exposure={40962: (4, 240), 40963: (4, 320)})))
     assert says(found, "turned since").points_to is None

@@ -79,6 +79,22 @@ def test_camera_data_against_calibrated_evidence_is_inconclusive() -> None:
     assert verdict.origin([result("a", 1.0), result("b", 1.0), *CAMERA]).label == "inconclusive"
 
 
+def test_one_hint_and_calibrated_evidence_that_agrees_decide() -> None:
+    hint, shot = (result("metadata", None, Evidence("said", of, "hint")) for of in ("edited", "camera original"))
+    assert verdict.origin([hint]).label == "inconclusive"
+    assert verdict.origin([result("a", 0.5)]).label == "inconclusive"
+    assert verdict.origin([hint, result("a", 0.5)]).label == "edited"  # alone it is too weak: nearly all altered pictures show more
+    assert verdict.origin([shot, result("a", 0.5)]).label == "inconclusive"
+    assert verdict.origin([shot, result("a", 0.0), result("b", 0.0)]).label == "camera original"  # no altered one looks so clean
+    assert verdict.origin([shot, result("a", 0.35)]).label == "inconclusive"
+
+
+def test_calibrated_evidence_does_not_silence_hints_that_say_the_same() -> None:
+    said = [result(n, None, Evidence("said", "edited", "hint")) for n in ("metadata", "quantisation")]
+    assert verdict.origin([*said, result("a", 0.6)]).label == "edited"
+    assert verdict.origin([*said, result("c", 0.6)]).label == "inconclusive"  # they say edited, it says generated
+
+
 def test_generated_and_then_edited_is_generated() -> None:
     assert verdict.origin([result("a", 1.0), result("b", 1.0), result("c", 1.0)]).label == "generated"
 

@@ -11,10 +11,14 @@ import torch
 from click.testing import CliRunner
 from PIL import Image
 from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from assay import training
+from assay.authenticity.generated import generated_assay
 from assay.cli import main
-from assay.nets.generated import WIDTHS, Generated
+from assay.io.decode import read
+from assay.nets.generated import MODEL, WIDTHS, Generated, adapted, loaded
+from assay.ops import finedetail
 from assay.types import BadInput
 
 
@@ -49,7 +53,27 @@ def test_it_learns_a_generator_and_keeps_the_layer_that_says_so(tmp_path: Path) 
     assert set(adapted) == set(training.WAYS)
     with safe_open(out, "numpy") as file:
         assert file.get_tensor("head.weight").shape == (1, WIDTHS[-1], 1, 1)
+        assert file.get_tensor("detail.weight").shape == (finedetail.COUNT,)
         assert json.loads(file.metadata()["figures"])["adapted"]["as it is"]["auc"] == pytest.approx(adapted["as it is"])
+
+
+def test_the_layer_says_of_a_picture_what_was_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "loaded", loaded)  # as shipped
+    real, fake = folder(tmp_path / "real", 20, enlarged=False), folder(tmp_path / "fake", 20, enlarged=True, seed=1)
+    seen = training.look(sorted(real.iterdir()), sorted(fake.iterdir()))
+    made, out = training.adapt(seen, draws=0), tmp_path / "mine.safetensors"
+    training.save(made, out)
+    new = folder(tmp_path / "new", 1, enlarged=True, seed=2), folder(tmp_path / "other", 1, enlarged=False, seed=3)
+    found, clear = (generated_assay(read(path / "000.png"), head=str(out)) for path in new)
+    assert found.data["statistic"] > made.limit > clear.data["statistic"]
+    assert [e.points_to for e in (*found.evidence, *clear.evidence)] == ["generated", None]
+    learned = made.layer(seen.features[-1, 0])  # one crop, so that its mean is also the mean of its middle half
+    assert generated_assay(read(fake / "019.png"), head=str(out)).data["statistic"] == pytest.approx(learned, rel=0.2)
+    old = {k: v for k, v in load_file(out).items() if not k.startswith("detail")}
+    save_file(old, out, {"body": MODEL.sha256})
+    adapted.cache_clear()
+    with pytest.raises(BadInput, match="another version"):
+        generated_assay(read(fake / "000.png"), head=str(out))
 
 
 def test_what_cannot_be_told_apart_is_at_chance(tmp_path: Path) -> None:

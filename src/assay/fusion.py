@@ -3,6 +3,7 @@
 Every algorithm that puts a "statistic" into its data is read through its own curve (ops/calibration), for files like this one; what
 they say is added with weights that correlated ones share, and calibrated once more as a whole. All curves, weights and the ratios of
 the pictures they were fitted on stand in weights/origin.json, which recipes/origin.py makes. What is missing adds nothing.
+Where none of the slow algorithms was asked, weights that were fitted without them hold.
 """
 
 from __future__ import annotations
@@ -43,14 +44,21 @@ def weigh(results: Sequence[Result], file_format: str) -> tuple[Weighing, ...]:
 
 def weigh_statistics(found: Mapping[str, float], of: str) -> tuple[Weighing, ...]:
     """The same from statistics by algorithm and one of KINDS."""
-    table = fitted() if of in KINDS else {}
-    weighed = (_weighing(q, table[q], found, of) for q in QUESTIONS if q in table)
+    asked = [q for q in QUESTIONS if q in fitted()] if of in KINDS else []
+    weighed = (_weighing(q, _table(q, found), found, of) for q in asked)
     return tuple(w for w in weighed if w is not None)
 
 
 def calibrated() -> frozenset[str]:
     """The algorithms that are weighed; a hint of theirs must not count a second time."""
     return frozenset(name for q in fitted().values() for name in q["curves"])
+
+
+def _table(question: Origin, found: Mapping[str, float]) -> dict[str, Any]:
+    """The parameters with all algorithms, or those without the slow ones where none of these has spoken."""
+    everything = fitted()[question]
+    quick: dict[str, Any] = everything.get("quick", everything)
+    return everything if found.keys() & (everything["curves"].keys() - quick["curves"].keys()) else quick
 
 
 def _weighing(question: Origin, table: dict[str, Any], found: Mapping[str, float], of: str) -> Weighing | None:

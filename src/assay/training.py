@@ -1,6 +1,8 @@
 """Adapts the detector of generated pictures to a user's own generator: the last layer anew, and an honest estimate of its worth.
 
-The body of `generated-assay` stays; on the means of what it sees, a ridge logistic regression tells the user's pictures apart.
+The body of `generated-assay` stays; a ridge logistic regression on the means of what it sees, and on 410 numbers of the pictures' fine
+detail (ops/finedetail), tells the user's pictures apart. Where half of a generator's pictures were known, and nothing else, these
+numbers brought the mean AUC over eight real generators from .66 to .83 (docs/generated.md).
 Both classes travel alike (as they are, JPEG 90 and 75, reduced), so that neither format nor size can be learned from the journey.
 What was there before it can: a control that knows nothing but the files themselves (format, size, bytes, JPEG quality) is told beside.
 """
@@ -12,6 +14,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +27,7 @@ from torch import Tensor
 from assay.bench.detection import rates
 from assay.bench.resample import Figure, figures
 from assay.io.decode import read
-from assay.nets.generated import MODEL, SIDE, Generated, loaded
+from assay.nets.generated import CUT, MODEL, SIDE, WIDTHS, Generated, loaded, numbers
 from assay.ops import jpegfile, jpegtables, photo
 from assay.types import AssayError, BadInput, CannotAssess, Failure, Picture
 
@@ -34,25 +37,48 @@ CROPS = 12  # of each picture and way
 RIDGE = 0.03  # on standardised features
 LEAST = 20  # pictures of either class: fewer cannot be cross-validated
 REDUCED = 0.75
+ALARMS = 0.01  # share of authentic pictures above the limit
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
     """What the body says of many pictures."""
 
-    features: Floats  # pictures × ways × channels
+    features: Floats  # pictures × ways × what the net's body sees, then the numbers of fine detail
     fake: NDArray[np.bool_]
     groups: NDArray[np.int64]  # pictures of one name (a photograph and what was made of it) stay together
     facts: Floats  # pictures × what the files alone tell
     lost: tuple[Failure, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Adapted:
-    """A last layer, and figures by judge and way: AUC, EER, TPR at 5 % FPR of pictures that the judge did not learn from."""
+class Layer(NamedTuple):
+    """Weights of a regression on standardised features; those of fine detail are cut at CUT deviations."""
 
+    mean: Floats
+    scale: Floats
     weight: Floats
     bias: float
+
+    def __call__(self, x: Floats) -> Floats:
+        """Logits of … × features."""
+        logits: Floats = cut((x - self.mean) / self.scale) @ self.weight + self.bias
+        return logits
+
+
+def cut(z: Floats) -> Floats:
+    """Standardised features, what follows those of the net within CUT deviations."""
+    return np.concatenate([z[..., : WIDTHS[-1]], z[..., WIDTHS[-1] :].clip(-CUT, CUT)], axis=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class Adapted:
+    """A last layer, and figures by judge and way: AUC, EER, TPR at 5 % FPR of pictures that the judge did not learn from.
+
+    limit: what 1 in 100 authentic pictures exceeds after any way, judged by what was learned without it.
+    """
+
+    layer: Layer
+    limit: float
     figures: dict[str, dict[str, dict[str, Figure]]]
     real: int
     fake: int
@@ -102,12 +128,11 @@ def _saved(image: Image.Image, quality: int) -> Image.Image:
 
 @torch.no_grad()
 def _feature(pixels: Tensor) -> Floats:
-    """The mean of what the body sees, over places and crops."""
+    """The mean of what the body sees, over places and crops; then the numbers of the picture's fine detail."""
     net: Generated = loaded()
     crops = photo.patches(pixels, side=SIDE, most=CROPS * SIDE**2)
     seen = [net.seen(part.float() / 255).mean((2, 3)) for part in torch.split(crops, 6)]
-    mean: Floats = torch.cat(seen).mean(0).double().numpy()
-    return mean
+    return np.concatenate([torch.cat(seen).mean(0).double().numpy(), numbers(pixels)])
 
 
 def _facts(picture: Picture) -> Floats:
@@ -130,18 +155,23 @@ def adapt(seen: Seen, *, folds: int = 5, draws: int = 300, seed: int = 0) -> Ada
     judged = {"adapted": np.zeros((len(fold), ways)), "the files alone": np.zeros((len(fold), ways))}
     for k in range(folds):
         train, test = fold != k, fold == k
-        weight, bias = _fit(seen.features[train].reshape(-1, seen.features.shape[2]), np.repeat(seen.fake[train], ways))
-        judged["adapted"][test] = seen.features[test] @ weight + bias
-        known, start = _fit(seen.facts[train], seen.fake[train])
-        judged["the files alone"][test] = (seen.facts[test] @ known + start)[:, None]
+        judged["adapted"][test] = _fit(*_all_ways(seen, train))(seen.features[test])
+        judged["the files alone"][test] = _fit(seen.facts[train], seen.fake[train])(seen.facts[test])[:, None]
     head = {k: v.double().numpy().ravel() for k, v in loaded().head.state_dict().items()}
-    judged["as shipped"] = seen.features @ head["weight"] + head["bias"]
+    judged["as shipped"] = seen.features[..., : WIDTHS[-1]] @ head["weight"] + head["bias"]
     told = {
         name: {way: _figures(scores[:, i], seen, draws, seed) for i, way in enumerate(WAYS) if name != "the files alone" or i == 0}
         for name, scores in judged.items()
     }
-    weight, bias = _fit(seen.features.reshape(-1, seen.features.shape[2]), np.repeat(seen.fake, ways))
-    return Adapted(weight, bias, told, int((~seen.fake).sum()), int(seen.fake.sum()), seen.lost)
+    layer = _fit(*_all_ways(seen, np.ones(len(fold), dtype=bool)))
+    limit = float(np.quantile(judged["adapted"][~seen.fake], 1 - ALARMS))
+    return Adapted(layer, limit, told, int((~seen.fake).sum()), int(seen.fake.sum()), seen.lost)
+
+
+def _all_ways(seen: Seen, chosen: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+    """One row for each way of the chosen pictures, and whether it is a fake."""
+    x = seen.features[chosen]
+    return x.reshape(-1, x.shape[2]), np.repeat(seen.fake[chosen], x.shape[1])
 
 
 def _figures(score: Floats, seen: Seen, draws: int, seed: int) -> dict[str, Figure]:
@@ -153,10 +183,10 @@ def _figures(score: Floats, seen: Seen, draws: int, seed: int) -> dict[str, Figu
     return figures(measure, len(score), subjects=[seen.groups], times=draws, seed=seed)
 
 
-def _fit(x: Floats, fake: NDArray[np.bool_]) -> tuple[Floats, float]:
-    """Weights and bias of the regression on x as it is: standardised inside, both classes counting alike."""
+def _fit(x: Floats, fake: NDArray[np.bool_]) -> Layer:
+    """The regression, both classes counting alike."""
     mean, scale = x.mean(0), x.std(0) + 1e-9
-    z, share = (x - mean) / scale, np.where(fake, 0.5 / fake.sum(), 0.5 / (~fake).sum())
+    z, share = cut((x - mean) / scale), np.where(fake, 0.5 / fake.sum(), 0.5 / (~fake).sum())
 
     def loss(b: Floats) -> tuple[float, Floats]:
         margin = b[0] + z @ b[1:]
@@ -165,12 +195,20 @@ def _fit(x: Floats, fake: NDArray[np.bool_]) -> tuple[Floats, float]:
         return float(share @ wrong + RIDGE * b[1:] @ b[1:]), np.concatenate([[slope.sum()], z.T @ slope + 2 * RIDGE * b[1:]])
 
     found = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x
-    weight = found[1:] / scale
-    return weight, float(found[0] - mean @ weight)
+    return Layer(mean, scale, found[1:], float(found[0]))
 
 
 def save(made: Adapted, path: Path) -> None:
     """The layer as safetensors, for `generated-assay:head=FILE`; its figures as text beside the numbers."""
     told = {n: {w: {k: f.value for k, f in of.items()} for w, of in ways.items()} for n, ways in made.figures.items()}
-    tensors = {"head.weight": made.weight.astype(np.float32).reshape(1, -1, 1, 1), "head.bias": np.array([made.bias], np.float32)}
+    n, layer = WIDTHS[-1], made.layer
+    weight = layer.weight[:n] / layer.scale[:n]  # the net's part is not cut, so it needs no standardised input
+    tensors: dict[str, NDArray[np.floating]] = {
+        "head.weight": weight.astype(np.float32).reshape(1, -1, 1, 1),
+        "head.bias": np.array([layer.bias - layer.mean[:n] @ weight], np.float32),
+        "detail.mean": layer.mean[n:],
+        "detail.scale": layer.scale[n:],
+        "detail.weight": layer.weight[n:],
+        "detail.limit": np.array(made.limit),
+    }
     save_file(tensors, path, {"body": MODEL.sha256, "figures": json.dumps(told), "real": str(made.real), "fake": str(made.fake)})

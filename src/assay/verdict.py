@@ -14,10 +14,10 @@ from assay import fusion
 from assay.types import Evidence, Origin, OriginVerdict, QualityVerdict, Result, Weighing
 
 JUDGE = "assay-q"
-ENOUGH_HINTS = 2  # independent algorithms that must agree before hints alone decide
+ENOUGH_HINTS = 2  # independent witnesses that must agree before hints decide: algorithms, and calibrated evidence as one
 LOST = 0.005  # share of authentic pictures that may lose their name to either question: 1 in 100 in all
 ODD = 0.1  # share of altered pictures below which a ratio is like nothing that was seen
-DOUBT = 0.05  # share of authentic pictures at which calibrated evidence stands against hints
+DOUBT = 0.05  # share of the other kind of pictures at which calibrated evidence stands for or against hints
 
 
 def quality(results: Sequence[Result]) -> QualityVerdict | None:
@@ -37,7 +37,8 @@ def origin(results: Sequence[Result], unavailable: tuple[str, ...] = (), *, file
        is generated.
     2. Calibrated evidence decides where, of a hundred authentic pictures, less than one would show as much of it and altered ones
        often do. If the file says that it comes from a camera, the two contradict each other, and nothing is decided.
-    3. Hints of what is not calibrated decide when at least two algorithms give them and no evidence points elsewhere.
+    3. Hints of what is not calibrated decide when at least two algorithms give them, or one does and calibrated evidence agrees
+       (at most one in twenty pictures of the other kind would show as much), and no evidence points elsewhere.
     """
     weighed = fusion.weigh(results, file_format)
     if fusion.kind(file_format, results) == fusion.ROUGH:
@@ -56,11 +57,23 @@ def origin(results: Sequence[Result], unavailable: tuple[str, ...] = (), *, file
     shown = {w.question for w in weighed if w.llr > 0 and w.authentic <= LOST and w.altered > ODD}
     if shown and not strong and not hinting.keys() - {"edited", "generated"}:
         return told.verdict("generated" if "generated" in shown else "edited")
-    if not strong and len(hinting) == 1 and not any(w.llr > 0 and w.authentic <= DOUBT for w in weighed):
+    if not strong and len(hinting) == 1:
         label, sources = next(iter(hinting.items()))
-        if len(sources) >= ENOUGH_HINTS:
+        if not _against(label, weighed) and len(sources) + _agrees(label, weighed) >= ENOUGH_HINTS:
             return told.verdict(label)
     return told.verdict("inconclusive")
+
+
+def _agrees(label: Origin, weighed: Sequence[Weighing]) -> bool:
+    """Whether calibrated evidence bears a hint out: such a change shows, or for a camera original no change does."""
+    if label == "camera original":
+        return any(w.llr < 0 and w.altered <= DOUBT for w in weighed)
+    return any(w.question == label and w.llr > 0 and w.authentic <= DOUBT for w in weighed)
+
+
+def _against(label: Origin, weighed: Sequence[Weighing]) -> bool:
+    """Whether calibrated evidence shows another origin than the hints."""
+    return any(w.question != label and w.llr > 0 and w.authentic <= DOUBT for w in weighed)
 
 
 def _hinting(results: Sequence[Result]) -> dict[Origin, set[str]]:

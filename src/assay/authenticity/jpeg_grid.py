@@ -114,12 +114,15 @@ def _rivalled(per_grid: NDArray[np.int64]) -> bool:
 
 def _missing(luma: Tensor, votes: NDArray[np.uint8], counts: NDArray[np.int16], main: int, foreign: NDArray[np.bool_]) -> Found:
     """Areas that had no grid: saved once more, lightly, they take on the new grid, whose origin is (0, 0)."""
+    cast, mine = (uniform_filter(c / CELL**2, NEAR, mode="nearest") for c in (counts.sum(0), counts[main]))
+    bare = (mine < FEW) & (cast - mine > MANY)
+    if not bare.any():
+        return []
+    bare = np.repeat(np.repeat(bare, CELL, 0), CELL, 1)
     again = io.BytesIO()
     Image.fromarray(luma.cpu().numpy()).save(again, "JPEG", quality=RESAVE)
     with Image.open(again) as im:
         resaved = grid_votes(torch.from_numpy(np.array(im))).numpy().copy()
-    cast, mine = (uniform_filter(c / CELL**2, NEAR, mode="nearest") for c in (counts.sum(0), counts[main]))
-    bare = np.repeat(np.repeat((mine < FEW) & (cast - mine > MANY), CELL, 0), CELL, 1)
     resaved[(votes == main) | ~bare[: votes.shape[0], : votes.shape[1]]] = NONE
     found: Found = []
     for r, log_nfa in significant(resaved, [0], per_cell(resaved == 0, cell=CELL)[None]):

@@ -172,7 +172,9 @@ def _conflicts(said: declared.Said, picture: Picture, data: dict[str, object]) -
     sizes = f"EXIF speaks of {width or 0:.0f}×{height or 0:.0f} pixels, the file has {real[0]}×{real[1]}"
     if width and height and max(abs(a - b) for a, b in zip(sorted((width, height)), sorted(real), strict=True)) > PADDING:
         caveat = "Uploading to a website often resizes a picture; it need not be altered otherwise."
-        evidence.append(Evidence(f"{sizes}: it was resized or cropped since.", "edited", "hint", caveat))
+        saver = next((name for _, name, kind in said.software() if kind in SAVED), "")
+        by = f", and “{saver}” saved it" if saver else ""  # two facts that bear each other out
+        evidence.append(Evidence(f"{sizes}: it was resized or cropped since{by}.", "edited", "strong" if saver else "hint", caveat))
     elif width and height and (width > height) != (real[0] > real[1]):
         caveat = "Photo managers turn pictures without changing what they show."
         evidence.append(Evidence(f"{sizes}: it was turned since.", caveat=caveat))

@@ -104,10 +104,10 @@ def _drawn(pixels: Tensor) -> Tensor:
     reduce = -(-max(even.shape[1:]) // LONG_SIDE)
     strips = []
     for strip in photo.strips(even, multiple=2 * reduce):
-        step = residual(photo.steps(strip)).abs().amax(0)
+        step = residual(strip.short() if strip.dtype == torch.uint8 else photo.steps(strip)).abs_().amax(0).float()
         strips.append(avg_pool2d(step[None], reduce, ceil_mode=True)[0] if reduce > 1 else step)
     seen = torch.cat(strips)
-    bright = float(seen.flatten()[:: max(1, seen.numel() >> 20)].quantile(WHITE))
+    bright = float(seen.flatten()[:: max(1, seen.numel() >> 18)].quantile(WHITE))
     return (seen / max(bright, 1.0)).clamp_(0, 1)
 
 

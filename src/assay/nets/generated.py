@@ -10,12 +10,15 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, pad, relu
 
 from assay import weights
+from assay.ops import finedetail, photo
 from assay.types import BadInput, Weights
 
 MODEL = Weights(
@@ -26,6 +29,7 @@ MODEL = Weights(
 )
 SIDE = 96  # pixels of a crop
 WIDTHS = (16, 16, 32, 64)  # channels at full, half, quarter and eighth resolution
+CUT = 5.0  # standard deviations at which numbers of fine detail are cut
 KNEE, FULL = 3.0, 32.0  # 8-bit steps: where squashing sets in, and where the plain residual is cut
 
 
@@ -98,18 +102,48 @@ def loaded() -> Generated:
     return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
+class Detail(NamedTuple):
+    """What a file of `assay train authenticity` makes of a picture's fine detail (ops/finedetail)."""
+
+    mean: Tensor
+    scale: Tensor
+    weight: Tensor
+    limit: Tensor  # of the whole logit: 1 in 100 authentic pictures of the training, judged without it, lies above
+
+    def logit(self, pixels: Tensor) -> float:
+        """What it adds to the logit of the net.  pixels: C×H×W, C 3 or 1."""
+        z = (torch.from_numpy(numbers(pixels)) - self.mean) / self.scale
+        return float(z.clamp(-CUT, CUT) @ self.weight)
+
+
+def numbers(pixels: Tensor) -> NDArray[np.float64]:
+    """What ops/finedetail says of a C×H×W picture."""
+    return finedetail.statistics(photo.steps(pixels).round().to(torch.uint8).expand(3, -1, -1).permute(1, 2, 0).numpy())
+
+
+class Own(NamedTuple):
+    """A detector: the net, and what it knows beside it; None as shipped."""
+
+    net: Generated
+    detail: Detail | None
+
+
 @cache
-def adapted(head: str) -> Generated:
-    """The net with the last layer of a file that `assay train authenticity` made; as shipped for "".  Raises BadInput."""
+def adapted(head: str) -> Own:
+    """The detector of a file that `assay train authenticity` made; as shipped for "".  Raises BadInput."""
     if not head:
-        return loaded()
+        return Own(loaded(), None)
     try:
         with safe_open(Path(head), "pt") as file:
-            body, own = (file.metadata() or {}).get("body"), {k: file.get_tensor(k) for k in ("head.weight", "head.bias")}
+            body = (file.metadata() or {}).get("body")
+            names = list(file.keys())
+            own = {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError) as error:
         raise BadInput(f"{head} is no layer that `assay train authenticity` made: {error}.") from error
-    if body != MODEL.sha256:
+    fields = [f"detail.{name}" for name in Detail._fields]
+    if body != MODEL.sha256 or own.keys() != {"head.weight", "head.bias", *fields}:
         raise BadInput(f"{head} was made for another version of the net; run `assay train authenticity` again.")
     net = Generated()
-    net.load_state_dict(loaded().state_dict() | {k: v.float() for k, v in own.items()})
-    return net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    net.load_state_dict(loaded().state_dict() | {k: v.float() for k, v in own.items() if k not in fields})
+    net = net.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Own(net, Detail(*(own[f].double() for f in fields)))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
+from assay.ops.shared import shared
 from assay.types import BadInput
 
 # Natural (row by row) position of the k-th coefficient of the zigzag scan (T.81 figure A.6).
@@ -91,6 +92,7 @@ def name(marker: int) -> str:
     return {SOS: "SOS", DQT: "DQT", DHT: "DHT", DRI: "DRI", COM: "COM", EOI: "EOI"}.get(marker, f"{marker:02X}")
 
 
+@shared
 def parse(data: bytes) -> JpegFile:
     """Read the structure of a JPEG file.
 

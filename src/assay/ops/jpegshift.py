@@ -7,20 +7,24 @@ more frequencies are looked at, which finds smaller areas.
 
 from __future__ import annotations
 
+import ctypes
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay import kernels
 from assay.ops.dct import matrix
 from assay.ops.jpegcoefficients import luma
 from assay.ops.shared import shared
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
 FREQUENCIES = ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
 PERIODS = np.arange(2, 41)  # steps looked for
 REACH = 600  # of the coefficients beside the mean
+MEANS = 2049  # values of the mean
 ROWS = 64  # a strip; the last 7 rows of blocks reach into the next one
 PIXELS = 4 << 20  # looked at; larger pictures give every second, third … strip
 CEILING = 30.0  # no frequency decides alone
@@ -60,20 +64,53 @@ def foremost_of(data: bytes) -> Lead:
 def _histograms(pixels: NDArray[np.uint8]) -> list[Floats]:
     """For each frequency, the values on each of the 64 grids, counted."""
     height, width = pixels.shape
-    out = [np.zeros(64 * (2049 if f == (0, 0) else REACH + 1)) for f in FREQUENCIES]
     every = -(-height * width // PIXELS)
-    d = matrix().numpy().astype(np.float32)
-    for top in range(0, height - 7, ROWS * every):
-        part = pixels[top : top + ROWS + 7].astype(np.float32) - 128
-        rows, columns = part.shape[0] - 7, width - 7
-        grid = 8 * (np.arange(rows) % 8)[:, None] + np.arange(columns) % 8
-        across = {v: sum(d[v, i] * part[:, i : i + columns] for i in range(8)) for v in (0, 1, 2)}
-        for n, (u, v) in enumerate(FREQUENCIES):
-            y = np.rint(sum(d[u, i] * across[v][i : i + rows] for i in range(8))).astype(np.int64)
-            kinds = len(out[n]) // 64
-            y = y + 1024 if (u, v) == (0, 0) else np.minimum(np.abs(y), REACH)
-            out[n] += np.bincount((grid * kinds + y).ravel(), minlength=len(out[n]))
-    return [h.reshape(64, -1) for h in out]
+    count = counted if kernels.library() is not None else counted_numpy
+    parts = (pixels[top : top + ROWS + 7] for top in range(0, height - 7, ROWS * every))
+    total = np.sum([count(np.ascontiguousarray(part)) for part in parts], axis=0)
+    edges = 64 * np.cumsum([MEANS, *[REACH + 1] * (len(FREQUENCIES) - 1)])
+    return [part.reshape(64, -1).astype(np.float64) for part in np.split(total, edges[:-1])]
+
+
+def counted_numpy(part: NDArray[np.uint8]) -> Counts:
+    """The values in a strip that begins on row 0 of the picture's grid: counts of one frequency after the other, of 64 grids each.
+
+    The mean is a sum of whole numbers over 8, so that its halves are rounded (to even) alike everywhere.
+    """
+    basis, scales = _basis()
+    pixels = part.astype(np.float32) - 128
+    rows, columns = part.shape[0] - 7, part.shape[1] - 7
+    grid = 8 * (np.arange(rows) % 8)[:, None] + np.arange(columns) % 8
+    across = [sum(d[i] * pixels[:, i : i + columns] for i in range(8)) for d in basis]
+    out = []
+    for (u, v), scale in zip(FREQUENCIES, scales, strict=True):
+        y = np.rint(scale * sum(basis[u, i] * across[v][i : i + rows] for i in range(8))).astype(np.int64)
+        y, kinds = (y + 1024, MEANS) if u == v == 0 else (np.minimum(np.abs(y), REACH), REACH + 1)
+        out.append(np.bincount((grid * kinds + y).ravel(), minlength=64 * kinds))
+    return np.concatenate(out)
+
+
+def counted(part: NDArray[np.uint8]) -> Counts:
+    """The same by the kernel."""
+    basis, scales = _basis()
+    u, v = np.array(FREQUENCIES, dtype=np.int32).T.copy()
+    out = np.zeros(64 * (MEANS + (len(FREQUENCIES) - 1) * (REACH + 1)), dtype=np.int64)
+    size, rows = ctypes.c_ssize_t, part.shape[0] - 7
+    arrays = (ctypes.c_void_p(a.ctypes.data) for a in (part, basis, u, v, scales, out))
+    pixels, *rest = arrays
+    run = kernels.library().shift_counts  # type: ignore[union-attr]
+    run.restype = None
+    run(pixels, size(part.shape[1]), size(rows), *rest)
+    return out
+
+
+@cache
+def _basis() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Frequencies 0 to 2 of the DCT, frequency 0 as ones, and what that leaves to multiply each of FREQUENCIES with."""
+    basis = matrix()[:3].numpy().copy()
+    scale = basis[0, 0]
+    basis[0] = 1
+    return basis.astype(np.float32), np.array([scale ** ((u == 0) + (v == 0)) for u, v in FREQUENCIES], dtype=np.float32)
 
 
 def _periodicity(counts: Floats, cosine: bool) -> tuple[Floats, Floats]:
