@@ -13,7 +13,7 @@ photographs: its authors' nine, which are never learned from, and Kodak, gb82 an
 of the same quantiser (base index 8), half of them by name to learn from. Both classes go all of WAYS, in learning and in the asking.
 
 NET is one that learned from harmonised pairs (`bank --harmonised` of recipes/reconstructions.py); it is set beside the shipped one.
-Features: `body` (mean and deviation over places of what the body of `generated-assay` sees), `hand` (picture_statistics.py), both
+Features: `body` (mean and deviation over places of what the body of `generated-assay` sees), `hand` (assay.ops.finedetail), both
 together. Judge: ridge logistic regression on standardised numbers, generators counting alike and sources of photographs counting
 alike; how strong the ridge is, is chosen by leaving generators out among those that are learned from. `the files alone` is a control
 that knows a file's format, size, bytes a pixel and quantiser, and never looks at the pixels.
@@ -41,8 +41,8 @@ from scipy.optimize import minimize
 from assay.nets.generated import MODEL, SIDE, Generated, loaded
 from assay.nets.generated import statistics as net_statistics
 from assay.ops import photo
+from assay.ops.finedetail import statistics
 from generated_report import GENERATORS, figures, large, read, reconstructed
-from picture_statistics import statistics
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]

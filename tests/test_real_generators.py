@@ -71,16 +71,3 @@ def test_classes_and_sources_count_alike(recipe, kept):
     assert w.sum() == pytest.approx(1)
     assert w[kept["fake"]].sum() == pytest.approx(0.5)
     assert w[kept["source"] == "own"].sum() == pytest.approx(0.1)
-
-
-def test_statistics(recipe, photo):
-    made = recipe("picture_statistics")
-    told = made.statistics(photo[:192, :256])
-    assert len(told) == made.COUNT
-    assert np.isfinite(told).all()
-    assert np.isfinite(made.statistics(np.zeros((64, 64, 3), np.uint8))).all()
-    turned = made.neighbours(photo[:128, :128, 1].astype(float), 1.0)
-    np.testing.assert_allclose(made.neighbours(photo[127::-1, 127::-1, 1].astype(float), 1.0), turned, atol=1e-9)
-    twice = np.kron(photo[:96, :96, 1].astype(float), np.ones((2, 2)))
-    plain = made.steps(photo[:192, :192, 1].astype(float))
-    assert np.abs(made.steps(twice) - plain).max() > 1
