@@ -1,7 +1,7 @@
 """Trains the localiser of splices and copy-moves.
 
-    python recipes/splices.py DATA CACHE make --pictures 840 --worker 0     # statistics of forged photographs; beside it --worker 1
-    python recipes/splices.py DATA CACHE train --minutes 20 --out src/assay/weights/splices.safetensors
+    python recipes/splices.py DATA CACHE make --pictures 840 --worker 0     # statistics of forged photographs; then --worker 1, 2, 3
+    python recipes/splices.py DATA CACHE train --minutes 30 --out src/assay/weights/splices.safetensors
 
 DATA holds pristine/* and camera/*; photographs of the parts "test" and "interval" are not used (recipes/forgeries.py). `make` can be
 stopped and started again, also while `train` runs: what is there is used from the next round on.

@@ -18,7 +18,7 @@ from assay.types import BadInput, CannotAssess, Evidence, EvidenceCard, Finding,
 
 MODEL = Weights(
     file="splices.safetensors",
-    sha256="b4bf19a9e345beeeb2104426f8989187061eab73ea4a557f868119cc22ac81cb",
+    sha256="75da81e792bbe06be1412c5c0a3f5d8ae13fa88497ca8f60689038066adaa497",
     license="Apache-2.0; trained on Kodak (free use), gb82 (CC0) and free camera photographs",
     recipe="recipes/splices.py",
 )
