@@ -383,7 +383,7 @@ def report(file: Path, out: Path, bank: Path | None, net: str) -> None:
     if bank:
         found["decoders"] = decoders(bank, net)
     found["judges"] = {kind: left_out(kept, kind) for kind in kinds}
-    out.write_text(json.dumps(found, indent=1), "utf-8")
+    out.write_text(json.dumps(found, separators=(",", ":")), "utf-8")
 
 
 def tables(found: dict[str, Any]) -> str:
