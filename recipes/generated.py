@@ -1,8 +1,8 @@
 """Trains `generated-assay`, the detector of generated pictures that ships with the package.
 
     python recipes/reconstructions.py train DATA --out BANK && python recipes/reconstructions.py bank DATA --out BANK
-    python recipes/generated.py train BANK --minutes 50 --out RUN
-    python recipes/generated.py positive BANK --minutes 3 --out RUN      # optional: Stay-Positive, see below
+    python recipes/generated.py train BANK --steps 3000 --out RUN
+    python recipes/generated.py positive BANK --steps 200 --out RUN      # optional: Stay-Positive, see below
     python recipes/generated.py export RUN --out src/assay/weights/generated_assay.safetensors
 
 Aligned pairs (Rajan et al. 2024, arXiv:2410.11835): a batch is crops of photographs and one reconstruction of each, cut, mirrored,
@@ -10,7 +10,7 @@ resized, blurred, made noisy, brightened and compressed by the very same draws (
 tells them apart. With a reconstruction that changes nothing both halves are equal, byte for byte (tested).
 `positive` trains the last layer alone once more with weights that cannot fall below 0 (Stay-Positive, Rajan & Lee 2025,
 arXiv:2502.07778), so that evidence can only add to "generated".
-A run goes on where it stopped: the last checkpoint (every --watch minutes) holds everything, and draws depend on the step alone.
+A run goes on where it stopped: the last checkpoint (every --watch steps) holds everything, and draws depend on the step alone.
 Decoders whose reconstructions arrive in BANK while it runs join it at the next checkpoint.
 """
 
@@ -159,26 +159,26 @@ def check(net: nn.Module, bank: list[Bytes], count: int = 120) -> dict[str, floa
     return told
 
 
-def train(folder: Path, out: Path, minutes: float, watch: float, *, positive: bool = False) -> None:
+def train(folder: Path, out: Path, steps: int, watch: int, *, positive: bool = False) -> None:
     bank = opened(folder / "train")
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     net: Any = Generated(norm=True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     wheel = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     mean, file = deepcopy(net), out / ("positive.pt" if positive else "net.pt")
-    step, spent = 0, 0.0
+    step = 0
     if positive and not file.exists():
         net.load_state_dict(torch.load(out / "net.pt", weights_only=True)["mean"])
         mean.load_state_dict(net.state_dict())
     elif file.exists():
         kept = torch.load(file, weights_only=True)
         net.load_state_dict(kept["net"]), mean.load_state_dict(kept["mean"]), wheel.load_state_dict(kept["wheel"])
-        step, spent = kept["step"], kept["minutes"]
-    last, told, total = time.monotonic(), spent, 0.0
+        step = kept["step"]
+    start, total = time.monotonic(), 0.0
     print(f"{len(bank[0])} crops, {len(bank) - 1} decoders, from step {step}", flush=True)
-    while spent < minutes:
+    while step < steps:
         for g in wheel.param_groups:
-            g["lr"] = RATE * min(1, (step + 1) / 40) * (0.505 + 0.495 * float(np.cos(np.pi * spent / minutes)))
+            g["lr"] = RATE * min(1, (step + 1) / 40) * (0.505 + 0.495 * float(np.cos(np.pi * step / steps)))
         dice = random.Random(f"step {step}")
         rows = [pick(bank, dice) for _ in range(PAIRS)]
         x = pairs(bank, rows, [draw(dice) for _ in rows], LEARNED)
@@ -191,22 +191,23 @@ def train(folder: Path, out: Path, minutes: float, watch: float, *, positive: bo
         lost.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         wheel.step()
-        step, now = step + 1, time.monotonic()
-        spent, last, total = spent + (now - last) / 60, now, total + 0.02 * (float(lost.detach()) - total)
+        step += 1
+        total += max(0.02, 1 / step) * (float(lost.detach()) - total)
         keep = min(AVERAGE, step / (step + 10))
         with torch.no_grad():
             if positive:
                 net.head.weight.clamp_(min=0)
             for a, b in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
                 a.lerp_(b, 1 - keep) if a.is_floating_point() else a.copy_(b)
-        if spent - told >= watch or spent >= minutes:
-            told = spent
-            state = {"net": net.state_dict(), "mean": mean.state_dict(), "wheel": wheel.state_dict(), "step": step, "minutes": spent}
+        if step % watch == 0 or step == steps:
+            state = {"net": net.state_dict(), "mean": mean.state_dict(), "wheel": wheel.state_dict(), "step": step}
             torch.save(state, file.with_suffix(".part"))
             file.with_suffix(".part").rename(file)
             bank, held = opened(folder / "train"), opened(folder / "validate")
             found = check(mean, held) if len(held) > 1 else {}
-            print(json.dumps({"minute": round(spent, 1), "step": step, "loss": round(total, 4)} | found), flush=True)
+            print(
+                json.dumps({"minute": round((time.monotonic() - start) / 60, 1), "step": step, "loss": round(total, 4)} | found), flush=True
+            )
 
 
 def folded(net: Generated) -> Generated:
@@ -232,15 +233,15 @@ def main() -> None:
     ask.add_argument("act", choices=("train", "positive", "export"))
     ask.add_argument("source", type=Path)
     ask.add_argument("--out", type=Path, required=True)
-    ask.add_argument("--minutes", type=float, default=50)
-    ask.add_argument("--watch", type=float, default=3)
+    ask.add_argument("--steps", type=int, default=3000)
+    ask.add_argument("--watch", type=int, default=200, help="steps between checkpoints")
     ask.add_argument("--positive", action="store_true", help="export what `positive` made")
     given = ask.parse_args()
     torch.set_num_threads(1)
     if given.act == "export":
         export(given.source, given.out, positive=given.positive)
     else:
-        train(given.source, given.out, given.minutes, given.watch, positive=given.act == "positive")
+        train(given.source, given.out, given.steps, given.watch, positive=given.act == "positive")
 
 
 if __name__ == "__main__":

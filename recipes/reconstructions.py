@@ -1,9 +1,9 @@
 """Makes pairs for the detector of generated pictures: photographs, and what decoders of many kinds make of them.
 
-    python recipes/reconstructions.py train DATA --out BANK [--minutes 3]
-    python recipes/reconstructions.py bank DATA --out BANK [--parts train,validate,test]
+    python recipes/reconstructions.py train DATA --out BANK [--only vae,vq]
+    python recipes/reconstructions.py bank DATA --out BANK [--parts train,validate,test] [--harmonised]
 
-DATA holds pristine/, camera/native_crop/ and faces/portraits/. `train` fits seven small decoders, --minutes each on one thread,
+DATA holds pristine/, camera/native_crop/ and faces/portraits/. `train` fits seven small decoders on one thread,
 a file each as it is done. `bank` writes for each part of the photographs (train, validate, test) one array of bytes for the
 photographs and one for each decoder, crops × 3 × SIDE × SIDE. It leaves out what is there already.
 
@@ -34,13 +34,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import fft
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, fold, interpolate, pixel_shuffle, pixel_unshuffle, unfold
+from torch.nn.functional import avg_pool2d, conv2d, conv_transpose2d, fold, interpolate, pixel_shuffle, pixel_unshuffle, relu, unfold
 
 Bytes = NDArray[np.uint8]
 SIDE, MARGIN = 192, 16  # pixels of a crop that is kept, and around it while it is reconstructed
 PATCH, BATCH, RATE = 96, 8, 2e-3
 NOISE = 0.05  # of the code, in standard deviations
+RIVAL, RIVAL_FROM = 0.3, 100  # its pull beside that of the other losses, and the step at which it joins
 TEXTURE, FLOOR = 0.02, (2 / 255) ** 2  # weight of the loss of local energies; energy below which nothing is told apart
 
 
@@ -57,17 +59,23 @@ class Kind:
     words: int = 0  # of a codebook for every four channels; 0 means noise instead
     grain: bool = False  # noise is added after each layer, as in StyleGAN
     skip: bool = False  # a small picture is enlarged beside, and added, as in StyleGAN 2
+    steps: int = 300  # of training
+    deep: bool = False  # blocks of two convolutions at every size, the linear picture beside, and a rival that tells it from photographs
 
 
 KINDS = (
-    Kind("deconv4", "deconv", "deconv4"),
-    Kind("deconv3", "deconv", "deconv3", stride=2, code=6, grain=True),
-    Kind("shuffle", "shuffle", "shuffle", stride=2, code=8),
-    Kind("vae", "vae", "nearest", code=24, norm=True, skip=True),
-    Kind("bilinear", "bilinear", "bilinear", stride=2, code=8, skip=True),
-    Kind("vq", "vq", "nearest", stride=2, code=8, norm=True, words=512),
-    Kind("style", "style", "fir", stride=2, code=8, grain=True, skip=True),
+    Kind("deconv4", "deconv", "deconv4", steps=397),
+    Kind("deconv3", "deconv", "deconv3", stride=2, code=6, grain=True, steps=694),
+    Kind("shuffle", "shuffle", "shuffle", stride=2, code=8, steps=625),
+    Kind("vae", "vae", "nearest", code=24, norm=True, skip=True, steps=260),
+    Kind("bilinear", "bilinear", "bilinear", stride=2, code=8, skip=True, steps=332),
+    Kind("vq", "vq", "nearest", stride=2, code=8, norm=True, words=512, steps=138),
+    Kind("style", "style", "fir", stride=2, code=8, grain=True, skip=True, steps=184),
 )
+LATER = (Kind("sd4", "sd", "nearest", code=8, norm=True, steps=500, deep=True),)  # not what the shipped net learned from
+TURN = np.array([[0.299, 0.5, 0.5], [0.587, -0.5, 0.0], [0.114, 0.0, -0.5]])  # RGB to luma and two differences of colours
+BANDS, STEEP, QUIET = 24, 30.0, 30.0  # rings below half the sampling rate; most that a power is multiplied by; power that is added
+SHARES = (0.8, 1.2)  # of the way to the photograph's spectrum
 LINEAR, ENLARGE = 24, 6  # how many decoders of these families there are
 LINES = 2  # linear reconstructions of each crop, beside one of every learned decoder
 HELD = 100  # crops for validation and for test
@@ -138,6 +146,11 @@ class Code:
         z = pixel_unshuffle(x, self.stride) - self.mean[:, None, None]
         return torch.einsum("nchw,ck->nkhw", z, self.axes / self.scale)
 
+    def picture(self, z: Tensor) -> Tensor:
+        """What the components alone give."""
+        told = torch.einsum("nkhw,ck->nchw", z, self.axes * self.scale) + self.mean[:, None, None]
+        return pixel_shuffle(told, self.stride)
+
     def __call__(self, x: Tensor, dice: torch.Generator) -> Tensor:
         z = self._plain(x)
         if not self.words:
@@ -196,12 +209,37 @@ class Grain(nn.Module):
         return x + self.strength * torch.randn(len(x), 1, *x.shape[2:])
 
 
+class Step(nn.Module):
+    """Two convolutions added to their input, as in latent diffusion."""
+
+    def __init__(self, channels: int, after: Callable[[int], list[nn.Module]]) -> None:
+        super().__init__()
+        layers = [m for _ in range(2) for m in (*after(channels), nn.Conv2d(channels, channels, 3, padding=1))]
+        self.body = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)  # type: ignore[no-any-return]
+
+
+def rival() -> nn.Module:
+    """Tells photographs from reconstructions by their residuals, place by place."""
+    sizes = ((12, 32, 2), (32, 48, 2), (48, 48, 1))
+    layers: list[nn.Module] = [m for i, o, s in sizes for m in (nn.Conv2d(i, o, 3, s, 1), nn.LeakyReLU(0.2))]
+    return nn.Sequential(*layers, nn.Conv2d(48, 1, 3, padding=1))
+
+
+def rough(x: Tensor) -> Tensor:
+    """What a rival sees: differences of neighbours, down, across and both, and the picture."""
+    down, across = x[:, :, 1:, 1:] - x[:, :, :-1, 1:], x[:, :, 1:, 1:] - x[:, :, 1:, :-1]
+    return torch.cat([x[:, :, 1:, 1:], 8 * down, 8 * across, 8 * (down - (x[:, :, 1:, :-1] - x[:, :, :-1, :-1]))], dim=1)
+
+
 class Decoder(nn.Module):
     """Code in, pixels out."""
 
     def __init__(self, kind: Kind) -> None:
         super().__init__()
-        width = 64 if kind.stride > 2 else 32
+        width = {2: 32, 4: 64, 8: 96}[kind.stride]
 
         def after(channels: int) -> list[nn.Module]:
             rest: list[nn.Module] = [nn.GroupNorm(8, channels), nn.SiLU()] if kind.norm else [nn.LeakyReLU(0.2)]
@@ -209,13 +247,16 @@ class Decoder(nn.Module):
 
         layers: list[nn.Module] = [nn.Conv2d(kind.code, width, 3, padding=1), *after(width)]
         layers += [nn.Conv2d(width, width, 3, padding=1), *after(width)]
-        steps = {2: (16,), 4: (32, 16)}[kind.stride]
+        steps = {2: (16,), 4: (32, 16), 8: (64, 32, 16)}[kind.stride]
         for channels in steps:
-            layers += [Up(kind.up, width, channels), *after(channels)]
-            if channels > 16:
+            layers += [Up(kind.up, width, channels), *(() if kind.deep else after(channels))]
+            if kind.deep:
+                layers += [Step(channels, after)]
+            elif channels > 16:
                 layers += [nn.Conv2d(channels, channels, 3, padding=1), *after(channels)]
             width = channels
-        self.body = nn.Sequential(*layers, nn.Conv2d(width, 3, 3, padding=1))
+        last = nn.Conv2d(width, 3, 3, padding=1)
+        self.body = nn.Sequential(*layers, *(after(width) if kind.deep else ()), last)
         small = nn.Conv2d(kind.code, 3, 3, padding=1)
         self.skip = nn.Sequential(small, *(Up(kind.up, 3, 3) for _ in steps)) if kind.skip else None
 
@@ -240,44 +281,62 @@ def samples(data: Path) -> Tensor:
     return torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2)
 
 
-def fit(kind: Kind, photos: Tensor, minutes: float) -> tuple[Code, Decoder, float]:
+def decoded(kind: Kind, code: Code, net: Decoder, z: Tensor) -> Tensor:
+    return net(z) - 0.5 + code.picture(z) if kind.deep else net(z)
+
+
+def fit(kind: Kind, photos: Tensor) -> tuple[Code, Decoder, float]:
     """Train one decoder; how many decibels it reaches comes back with it."""
     torch.manual_seed(len(kind.name) + kind.stride)
     dice = torch.Generator().manual_seed(1)
     some = torch.randperm(len(photos), generator=dice)[:150]
     code = Code(photos[some].float() / 255, kind.stride, kind.code, kind.words)
     net: Decoder = Decoder(kind).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if kind.deep:
+        nn.init.zeros_(net.body[-1].weight), nn.init.zeros_(net.body[-1].bias)
     wheel = torch.optim.Adam(net.parameters(), lr=RATE, betas=(0.9, 0.98))
-    start, step, error = time.monotonic(), 0, 0.0
-    while (spent := (time.monotonic() - start) / 60 / minutes) < 1:
+    critic = rival().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    learns = torch.optim.Adam(critic.parameters(), lr=RATE / 2, betas=(0.5, 0.98))
+    error, start, batch = 0.0, time.monotonic(), BATCH // (1 + kind.deep)
+    for step in range(kind.steps):
         for g in wheel.param_groups:
-            g["lr"] = RATE * min(1, (step + 1) / 30) * (0.51 + 0.49 * float(np.cos(np.pi * spent)))
-        rows = torch.randint(len(photos), (BATCH,), generator=dice)
+            g["lr"] = RATE * min(1, (step + 1) / 30) * (0.51 + 0.49 * float(np.cos(np.pi * step / kind.steps)))
+        rows = torch.randint(len(photos), (batch,), generator=dice)
         y, x = torch.randint(SIDE + 2 * MARGIN - PATCH, (2,), generator=dice).tolist()
         want = photos[rows, :, y : y + PATCH, x : x + PATCH].float() / 255
         with torch.no_grad():
             z = code(want, dice)
-        got = net(z)
+        got = decoded(kind, code, net, z)
         lost = (got - want).abs().mean() + TEXTURE * (energies(got) - energies(want)).abs().mean()
+        (pull,) = torch.autograd.grad(lost, got)
+        if kind.deep and step >= RIVAL_FROM:
+            told = critic(rough(torch.cat([want, got.detach()])))
+            learns.zero_grad()
+            (relu(1 - told[:batch]).mean() + relu(1 + told[batch:]).mean()).backward()
+            learns.step()
+            seen = got.detach().requires_grad_()
+            (push,) = torch.autograd.grad(-critic(rough(seen)).mean(), seen)
+            pull = pull + RIVAL * push * pull.norm() / push.norm().clamp_min(1e-12)
         wheel.zero_grad()
-        lost.backward()
+        got.backward(pull)
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         wheel.step()
-        step += 1
-        error += 0.02 * (float((got - want).detach().square().mean()) - error)
-    print(f"{kind.name}: {step} steps, {-10 * np.log10(error):.1f} dB", flush=True)
+        error += max(0.02, 1 / (step + 1)) * (float((got - want).detach().square().mean()) - error)
+        if step % 100 == 99:
+            print(f"{kind.name}: {step + 1}, {-10 * np.log10(error):.1f} dB, {(time.monotonic() - start) / 60:.1f} min", flush=True)
+    print(f"{kind.name}: {kind.steps} steps, {-10 * np.log10(error):.1f} dB", flush=True)
     return code, net.eval().requires_grad_(False), float(-10 * np.log10(error))
 
 
-def train(data: Path, out: Path, minutes: float) -> None:
+def train(data: Path, out: Path, only: list[str]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     photos = samples(data)
     print(f"{len(photos)} crops", flush=True)
-    for kind in KINDS:
+    for kind in (*KINDS, *LATER):
         file = out / f"{kind.name}.pt"
-        if file.exists():
+        if file.exists() or kind.name not in only:
             continue
-        code, net, level = fit(kind, photos, minutes)
+        code, net, level = fit(kind, photos)
         kept = {"kind": asdict(kind), "level": level, "net": net.state_dict(), "axes": code.axes, "scale": code.scale, "mean": code.mean}
         torch.save(kept | {"words": code.words}, file)
 
@@ -297,7 +356,7 @@ def learned(file: Path) -> Maker:
 
     def make(x: Tensor, seed: int) -> Tensor:
         torch.manual_seed(seed)
-        return net(code(x, torch.Generator().manual_seed(seed)))  # type: ignore[no-any-return]
+        return decoded(kind, code, net, code(x, torch.Generator().manual_seed(seed)))
 
     return make
 
@@ -349,9 +408,34 @@ def enlarge(photos: Tensor, number: int) -> Maker:
     return make
 
 
+def harmonised(photo: Bytes, made: Bytes, share: float = 1.0) -> Bytes:
+    """A reconstruction with the radial power spectrum of its photograph, H×W×3 each, so that lost detail tells nothing.
+
+    Luma and two colour differences are treated alike. share: 1 equals the powers, less or more goes part of the way or beyond.
+    """
+    both = np.stack([photo, made]).astype(np.float32)
+    told = np.pad(np.einsum("nhwc,cd->ndhw", both, TURN.astype(np.float32)), ((0, 0), (0, 0), (MARGIN,) * 2, (MARGIN,) * 2), "reflect")
+    size = told.shape[2:]
+    f = np.hypot(np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])) * 2 * BANDS
+    ring = np.minimum(f.astype(int), int(BANDS * 1.4)).ravel()
+    window = (np.hanning(size[0])[:, None] * np.hanning(size[1])).astype(np.float32)
+    seen = fft.rfft2((told - told.mean((2, 3), keepdims=True)) * window)
+    power = seen.real**2 + seen.imag**2
+    back = fft.rfft2(told[1])
+    for c in range(3):
+        rings = [np.bincount(ring, power[i, c].ravel()) / np.bincount(ring) + QUIET for i in range(2)]
+        gain = np.clip(rings[0] / rings[1], 1 / STEEP, STEEP) ** (share / 2)
+        gain[0] = 1
+        smooth = np.convolve(np.pad(gain, 1, "edge"), (0.25, 0.5, 0.25), "valid")
+        back[c] *= np.interp(f, np.arange(len(smooth)) + 0.5, smooth)
+    filtered = fft.irfft2(back, size)[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    rounded: Bytes = np.clip(np.round(np.einsum("dhw,dc->hwc", filtered, np.linalg.inv(TURN))), 0, 255).astype(np.uint8)
+    return rounded
+
+
 @torch.no_grad()
-def bank(data: Path, out: Path, parts: list[str], most: int) -> None:
-    """Write the pairs: one array for each decoder that is trained and has none yet."""
+def bank(data: Path, out: Path, parts: list[str], most: int, *, alike: bool) -> None:
+    """Write the pairs: one array for each decoder that is trained and has none yet; `alike`: with their photographs' spectra."""
     photos = samples(data)
     few = photos[torch.randperm(len(photos), generator=torch.Generator().manual_seed(2))[:32]].float() / 255
     lines: list[Maker] = []
@@ -361,7 +445,7 @@ def bank(data: Path, out: Path, parts: list[str], most: int) -> None:
         todo = [(p, *c) for p in photographs(data, wanted) for c in crops(p)]
         random.Random(0).shuffle(todo)
         todo = todo[: len(todo) if wanted == "train" else HELD]
-        names = [k.name for k in KINDS if (out / f"{k.name}.pt").exists() and (wanted == "test" or k.family not in HELD_OUT)]
+        names = [k.name for k in (*KINDS, *LATER) if (out / f"{k.name}.pt").exists() and (wanted == "test" or k.family not in HELD_OUT)]
         names = ["photograph", *(f"linear {i}" for i in range(LINES)), *names, *(["enlarge"] if wanted == "test" else [])]
         for name in (n for n in names if not (folder / f"{n}.npy").exists()):
             if name.startswith("linear"):
@@ -376,7 +460,8 @@ def bank(data: Path, out: Path, parts: list[str], most: int) -> None:
                 dice, made = random.Random(f"{name} of {path.name} {i}"), square
                 if makers:
                     x = torch.from_numpy(square.copy()).permute(2, 0, 1)[None].float() / 255
-                    made = same(_byte(dice.choice(makers)(x, dice.randrange(1 << 30))))
+                    made = _byte(dice.choice(makers)(x, dice.randrange(1 << 30)))
+                    made = same(harmonised(square, made, dice.uniform(*SHARES)) if alike and wanted != "test" else made)
                     level -= 10 * float(np.log10(np.square(made / 255.0 - square / 255.0).mean() + 1e-9)) / len(some)
                 rows[i] = made[MARGIN:-MARGIN, MARGIN:-MARGIN].transpose(2, 0, 1)
             with (folder / f"{name}.part").open("wb") as f:
@@ -394,15 +479,16 @@ def main() -> None:
     ask.add_argument("act", choices=("train", "bank"))
     ask.add_argument("data", type=Path)
     ask.add_argument("--out", type=Path, required=True)
-    ask.add_argument("--minutes", type=float, default=3)
+    ask.add_argument("--only", default=",".join(k.name for k in KINDS), help="decoders to train, by name, with commas between")
     ask.add_argument("--parts", default="train,validate,test")
     ask.add_argument("--crops", type=int, default=10**9, help="that a decoder reconstructs, at most")
+    ask.add_argument("--harmonised", action="store_true", help="reconstructions get their photographs' spectra, but in the test part")
     given = ask.parse_args()
     torch.set_num_threads(1)
     if given.act == "train":
-        train(given.data, given.out, given.minutes)
+        train(given.data, given.out, given.only.split(","))
     else:
-        bank(given.data, given.out, given.parts.split(","), given.crops)
+        bank(given.data, given.out, given.parts.split(","), given.crops, alike=given.harmonised)
 
 
 if __name__ == "__main__":

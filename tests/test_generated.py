@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from assay.authenticity.generated import CELLS, CROPS, LARGE, generated_assay
 from assay.nets.generated import SIDE, Generated, loaded, residuals
@@ -83,13 +83,28 @@ def test_every_decoder_gives_a_picture_of_the_same_size(recipe, photo):
     with torch.no_grad():
         for kind in made.KINDS:
             code = made.Code(x, kind.stride, kind.code, min(kind.words, 16))
-            got = made.Decoder(kind)(code(x, torch.Generator().manual_seed(0)))
+            got = made.decoded(kind, code, made.Decoder(kind), code(x, torch.Generator().manual_seed(0)))
             assert got.shape == x.shape, kind
         for maker in (made.linear(x, 0), made.linear(x, 3), made.enlarge(x, 1)):
             got = maker(x, 0)
             assert got.shape == x.shape
             assert -10 * (got - x).square().mean().log10() > 18
     assert {made.part(f"{i}.png") for i in range(30)} == {"test", "validate", "train"}
+
+
+def test_a_harmonised_reconstruction_has_the_photographs_spectrum(recipe, photo):
+    made = recipe("reconstructions")
+    for share in made.SHARES:
+        assert (made.harmonised(photo[:192, :192], photo[:192, :192], share) == photo[:192, :192]).all()
+    square = np.random.default_rng(0).integers(0, 256, (192, 192, 3)).astype(np.uint8)
+    square = np.asarray(Image.fromarray(square).filter(ImageFilter.GaussianBlur(0.6)))
+    blurred = np.asarray(Image.fromarray(square).filter(ImageFilter.GaussianBlur(0.5)))
+
+    def fine(a):
+        return np.log((np.abs(np.fft.fft2(a[..., 1].astype(float)))[40:80, 40:80] ** 2).mean())
+
+    assert fine(square) - fine(blurred) > 1
+    assert abs(fine(square) - fine(made.harmonised(square, blurred))) < 0.2
 
 
 def test_what_was_saved_before_is_saved_again(recipe, photo, tmp_path):
@@ -114,8 +129,8 @@ def test_a_run_and_its_export(recipe, photo, tmp_path):
         np.save(tmp_path / part / "other.npy", np.roll(crops, 1, axis=3))
     made.PAIRS, before = 2, made.PAIRS
     try:
-        made.train(tmp_path, tmp_path / "run", 0.001, 1)
-        made.train(tmp_path, tmp_path / "run", 0.001, 1, positive=True)
+        made.train(tmp_path, tmp_path / "run", 2, 1)
+        made.train(tmp_path, tmp_path / "run", 2, 1, positive=True)
     finally:
         made.PAIRS = before
     kept = torch.load(tmp_path / "run/positive.pt", weights_only=True)
