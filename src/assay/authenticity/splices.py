@@ -18,7 +18,7 @@ from assay.types import BadInput, CannotAssess, Evidence, EvidenceCard, Finding,
 
 MODEL = Weights(
     file="splices.safetensors",
-    sha256="2ec81e8d21b0c6d4579471be031e1909ffeff21a4057d55a6165d0998506bdec",
+    sha256="47c7e5836beac857ea041be69625c264d9c876f35b7397b9044206116cd8ffdf",
     license="Apache-2.0; trained on Kodak (free use), gb82 (CC0) and free camera photographs",
     recipe="recipes/splices.py",
 )
