@@ -4,9 +4,9 @@
     python recipes/splices_report.py DATA SEEN limits --weights src/assay/weights/splices.safetensors     # sets the alarm
     python recipes/splices_report.py DATA SEEN judge --weights src/assay/weights/splices.safetensors --out docs/splices.json
 
-The alarm is set on photographs of the part "interval" and on those of Kodak and gb82 as they are; all figures are of CASIA v1 (never trained on; research only) and of the part
-"test" of our own photographs. Authentic and forged pictures are saved alike. CASIA's files as they are would give the answer away:
-the two kinds were saved with different tables.
+The alarm is set on photographs of the part "interval" and on those of Kodak and gb82 as they are; all figures are of CASIA v1 (never
+trained on; research only) and of the part "test" of our own photographs. Authentic and forged pictures are saved alike. CASIA's files
+as they are would give the answer away: the two kinds were saved with different tables.
 """
 
 from __future__ import annotations
