@@ -306,7 +306,7 @@ def tables(found: dict[str, Any]) -> str:
         cells = [f"{rows[w][name]['auc'][0]:.2f} ({rows[w][name]['auc'][1]:.2f}-{rows[w][name]['auc'][2]:.2f})" for w in WAYS]
         told.append(f"| {key} ({n['photographs']} + {n['generated']}) | " + " | ".join(cells) + " |")
     names = {"ap": "AP", "eer": "EER", "tpr@0.01": "found at 1 %", "tpr@0.05": "found at 5 %"}
-    for way in ("clean", "q75", "screenshot"):
+    for way in ("clean", "q90", "q75", "x.75", "screenshot"):
         told += ["", f"After `{way}`:", "", "| set | " + " | ".join(names.values()) + " | hints |", "|---" * 6 + "|"]
         for key, rows in found["sets"].items():
             f = rows[way][name]
