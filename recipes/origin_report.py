@@ -371,7 +371,7 @@ Only edits are calibrated. What was trained on reconstructions did not carry ove
 on reconstructions would claim what is not so: of generated pictures nothing is weighed, and no chance is told.
 
 `splices` weighs most. It learned from forgeries that a program made of other photographs, of kinds like these; on forgeries that people
-made (CASIA v1) it tells pictures apart much worse ([splices.md](splices.md)), so the row below is what to expect of edits like these."""
+made (CASIA v1) it tells pictures apart much worse ([splices.md](splices.md)), so the rows below are what to expect of edits like these."""
 VERDICTS_SAY = "## The verdict of `assay verify`, by source"
 STABLE_SAYS = """## The same photograph, saved in twelve ways
 
