@@ -25,7 +25,7 @@ from assay import people, verdict
 from assay.catalog import index, map_of
 from assay.io.decode import from_array, read
 from assay.ops.shared import remembering
-from assay.tasks import VERIFIED, Algorithm, Task, failure, offline, task, tasks, to_result
+from assay.tasks import LONG, Algorithm, Task, failure, offline, task, tasks, to_result
 from assay.types import (
     AssayError,
     BadInput,
@@ -211,7 +211,7 @@ def _columns(
     if options.threads == 1:
         return [_answers(t, pictures, references, options) for t in wanted]
     with ThreadPoolExecutor(options.threads, thread_name_prefix="assay-task") as pool:
-        longest_first = sorted(range(len(wanted)), key=lambda k: wanted[k].name not in VERIFIED)  # else one runs alone at the end
+        longest_first = sorted(range(len(wanted)), key=lambda k: wanted[k].name not in LONG)
         futures = {k: pool.submit(copy_context().run, _answers, wanted[k], pictures, references, options) for k in longest_first}
         return [futures[k].result() for k in range(len(wanted))]
 

@@ -19,6 +19,7 @@ Algorithm: TypeAlias = "str | Carded[Card, ..., Any] | Task"
 TOO_SLOW = ("il_niqe-assay", "cpbd")  # seconds for what niqe-assay, assay-q and sharpness say in a tenth of one; by name they run
 # seconds as well, but nothing else sees what they do: `verify` asks them, `inspect` does not
 VERIFIED = ("copy_move", "lateral_aberration", "splices")
+LONG = (*VERIFIED, "error_level", "jpeg_ghosts", "resampling")  # begun first where several run at a time, else one runs alone at the end
 # err often, compare shots of one scene, or never met a real document: told only where asked by name
 UNASKED = (
     *("attribution-assay", "exif_faces-assay", "eyes_open", "face_manipulation-assay", "fake_locator-assay", "landmark_forest"),
