@@ -15,6 +15,8 @@ from harness import Contestant, race, save
 
 SETUP = """
 import io
+import os
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the command does: algorithms run beside each other
 import numpy as np
 import torch
 from PIL import Image
@@ -24,7 +26,7 @@ from assay.io.decode import read
 from assay.runner import run
 from assay.tasks import evidence
 from assay.types import CannotAssess
-torch.set_num_threads(1)  # as the command does: algorithms run beside each other
+torch.set_num_threads(1)
 row = np.concatenate([coffee()[:400, :512], astronaut()[:400]], axis=1)
 image = Image.fromarray(row).resize((4000, 3000), Image.Resampling.LANCZOS)
 grain = np.random.default_rng(0).normal(0, 3, (3000, 4000, 1))

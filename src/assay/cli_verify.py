@@ -37,6 +37,7 @@ def verify(file: str, html_file: Path | None, pdf_file: Path | None, as_json: bo
 
     Only what bears on the origin is computed. Exit status 1: the file could not be read.
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as below; read when numpy is first imported
     import torch
     from rich.console import Console
 
