@@ -106,7 +106,8 @@ def drawn_faces(count: int = 1, *, side: int = 256, seed: int = 0) -> tuple[Tens
 
 
 def judged_alone_and_together(judge: Any) -> None:
-    """Findings about faces: the same for bytes and floats, for one face and several; ranked among real ones; never an opinion of odds."""
+    """Findings about faces: the same for bytes and floats, for one face and several, for grey pictures of one channel and of three;
+    ranked among real ones; never an opinion of odds."""
     image, faces = drawn_faces(2)
     both = judge(image, faces)
     assert len(both) == 2
@@ -118,3 +119,5 @@ def judged_alone_and_together(judge: Any) -> None:
         assert f.evidence
         assert all(e.llr is None for e in f.evidence)
     assert judge(image, []) == []
+    grey = image.float().mean(0, keepdim=True).byte()
+    assert judge(grey, faces)[0].data == judge(grey.expand(3, -1, -1), faces)[0].data
